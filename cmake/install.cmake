@@ -1,0 +1,1 @@
+# Written by the tools part: install rules and the exported package.

@@ -1,0 +1,202 @@
+// `Op<T>`: the one return type of every public call that takes time.
+//
+//   Result<Position> at = log.append(bytes).get();              // block
+//   log.append(bytes).then([](Result<Position> at) { ... });    // call back
+//   Result<Position> at = co_await log.append(bytes);           // suspend
+//
+// An `Op` is eager: its action is under way when the call returns. It completes exactly once, with
+// a value or an error, and always: every call has a deadline, and closing an object completes what
+// is open with `Errc::closed`. Continuations run where the runtime delivers, never inside the call
+// that made the `Op`. Dropping an `Op` does not cancel its action. `get()` on the thread that
+// delivers would wait for itself: it returns `Errc::would_deadlock` instead.
+//
+// Threads: an `Op` belongs to one thread at a time; its completion may come from any.
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "cluster/result.hpp"
+
+namespace cluster {
+
+// A move-only function without arguments or result: what executors run.
+class Callback {
+ public:
+  Callback() = default;
+  template <class F>
+  requires(!std::is_same_v<std::decay_t<F>, Callback> && std::is_invocable_v<std::decay_t<F>&>)
+      Callback(F&& f)
+      : body_(std::make_unique<Body<std::decay_t<F>>>(std::forward<F>(f))) {}
+
+  void operator()() { body_->run(); }
+  explicit operator bool() const { return body_ != nullptr; }
+
+ private:
+  struct Base {
+    virtual ~Base() = default;
+    virtual void run() = 0;
+  };
+  template <class F>
+  struct Body final : Base {
+    template <class G>
+    explicit Body(G&& g) : f(std::forward<G>(g)) {}
+    void run() override { f(); }
+    F f;
+  };
+  std::unique_ptr<Base> body_;
+};
+
+// Where continuations run. A host adapts its own event loop by implementing this.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  // Runs `callback` later, once, in the order given. Any thread may call.
+  virtual void execute(Callback callback) = 0;
+  // True on a thread that runs this executor's callbacks.
+  virtual bool is_current() const = 0;
+};
+
+namespace detail {
+
+// One operation's meeting point. `phase` moves empty -> (waiting ->) done and never back.
+template <class T>
+class OpState {
+ public:
+  explicit OpState(std::shared_ptr<Executor> executor) : executor_(std::move(executor)) {}
+
+  void complete(Result<T> result, const std::shared_ptr<OpState>& self) {
+    result_.emplace(std::move(result));
+    if (phase_.exchange(Phase::done, std::memory_order_acq_rel) == Phase::waiting) dispatch(self);
+    phase_.notify_all();
+  }
+
+  void set_continuation(Callback continuation, const std::shared_ptr<OpState>& self) {
+    continuation_ = std::move(continuation);
+    Phase expected = Phase::empty;
+    if (!phase_.compare_exchange_strong(expected, Phase::waiting, std::memory_order_acq_rel)) {
+      dispatch(self);
+    }
+  }
+
+  bool is_done() const { return phase_.load(std::memory_order_acquire) == Phase::done; }
+
+  bool would_deadlock() const { return !is_done() && executor_ && executor_->is_current(); }
+
+  void wait() const {
+    for (Phase seen = phase_.load(std::memory_order_acquire); seen != Phase::done;
+         seen = phase_.load(std::memory_order_acquire)) {
+      phase_.wait(seen, std::memory_order_acquire);
+    }
+  }
+
+  Result<T> take() { return std::move(*result_); }
+
+ private:
+  enum class Phase : std::uint32_t { empty, waiting, done };
+
+  void dispatch(const std::shared_ptr<OpState>& self) {
+    if (!executor_) return continuation_();
+    executor_->execute([self] { self->continuation_(); });
+  }
+
+  std::atomic<Phase> phase_{Phase::empty};
+  std::shared_ptr<Executor> executor_;
+  std::optional<Result<T>> result_;
+  Callback continuation_;
+};
+
+}  // namespace detail
+
+template <class T>
+class Promise;
+
+template <class T>
+class [[nodiscard]] Op {
+ public:
+  using value_type = T;
+
+  // An operation that is already over.
+  static Op ready(Result<T> result) {
+    Op op(std::make_shared<detail::OpState<T>>(nullptr));
+    op.state_->complete(std::move(result), op.state_);
+    return op;
+  }
+
+  Op(Op&&) noexcept = default;
+  Op& operator=(Op&&) noexcept = default;
+
+  bool is_done() const { return state_->is_done(); }
+
+  // Waits for the end. Ends the `Op`.
+  Result<T> get() {
+    if (state_->would_deadlock()) {
+      return Error{Errc::would_deadlock,
+                   "get() was called on the thread that must complete it; use then()",
+                   Outcome::maybe};
+    }
+    state_->wait();
+    return std::exchange(state_, nullptr)->take();
+  }
+
+  // Calls `f(Result<T>)` once it has ended. Ends the `Op`.
+  template <class F>
+  void then(F f) {
+    auto state = std::exchange(state_, nullptr);
+    auto* raw = state.get();
+    raw->set_continuation([raw, f = std::move(f)]() mutable { f(raw->take()); }, state);
+  }
+
+  bool await_ready() const { return is_done(); }
+  void await_suspend(std::coroutine_handle<> awaiting) {
+    state_->set_continuation([awaiting] { awaiting.resume(); }, state_);
+  }
+  Result<T> await_resume() { return std::exchange(state_, nullptr)->take(); }
+
+ private:
+  friend class Promise<T>;
+  explicit Op(std::shared_ptr<detail::OpState<T>> state) : state_(std::move(state)) {}
+
+  std::shared_ptr<detail::OpState<T>> state_;
+};
+
+// The other end of an `Op`: whoever carries the action out holds it. A promise that is destroyed
+// without an answer completes its `Op` with `Errc::closed`.
+template <class T>
+class Promise {
+ public:
+  // Continuations run on `executor`; with none, on the thread that completes.
+  explicit Promise(std::shared_ptr<Executor> executor = nullptr)
+      : state_(std::make_shared<detail::OpState<T>>(std::move(executor))) {}
+  Promise(Promise&&) noexcept = default;
+  Promise& operator=(Promise&& other) noexcept {
+    abandon();
+    state_ = std::move(other.state_);
+    return *this;
+  }
+  ~Promise() { abandon(); }
+
+  // The operation to hand out; call once, before `complete`.
+  Op<T> op() { return Op<T>(state_); }
+
+  void complete(Result<T> result) {
+    auto state = std::exchange(state_, nullptr);
+    state->complete(std::move(result), state);
+  }
+
+  bool is_open() const { return state_ != nullptr; }
+
+ private:
+  void abandon() {
+    if (state_) complete(Error{Errc::closed, "closed before the operation ended", Outcome::maybe});
+  }
+
+  std::shared_ptr<detail::OpState<T>> state_;
+};
+
+}  // namespace cluster

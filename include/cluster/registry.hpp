@@ -1,0 +1,228 @@
+// The cluster's state, the same on every master because it is a pure function of the log: agents,
+// frameworks, tasks and jobs. Offers, connections and what runs at this moment are not in it.
+//
+// Threads: a `RegistryState` belongs to whoever applies it; `apply` and reads happen on one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/job.hpp"
+#include "cluster/resources.hpp"
+#include "cluster/result.hpp"
+#include "cluster/task.hpp"
+#include "cluster/types.hpp"
+
+namespace cluster {
+
+struct AgentRecord {
+  enum class State : std::uint8_t {
+    registered = 0,
+    lost = 1
+  };  // lost: removed after missed pings.
+
+  AgentId id;
+  std::string hostname;
+  Endpoint endpoint;  // Of its admin lane: logs of its tasks.
+  Resources total;
+  std::string isolation;  // What holds its tasks to their limits: "cgroup v1 (cpu, memory)", or why
+                          // nothing does.
+  State state = State::registered;
+  WallTime since{};
+
+  friend bool operator==(const AgentRecord&, const AgentRecord&) = default;
+};
+
+struct FrameworkRecord {
+  enum class State : std::uint8_t { active = 0, removed = 1 };
+
+  FrameworkId id;
+  std::string name;
+  std::string role = "*";
+  Duration failover_timeout{};  // How long it may stay away before it and its tasks are removed.
+  State state = State::active;
+  WallTime since{};
+
+  friend bool operator==(const FrameworkRecord&, const FrameworkRecord&) = default;
+};
+
+struct TaskKey {
+  FrameworkId framework;
+  TaskId task;
+
+  friend bool operator==(const TaskKey&, const TaskKey&) = default;
+  friend auto operator<=>(const TaskKey&, const TaskKey&) = default;
+};
+
+// Two entries per task: its launch and its end. Between them `status.state` is `staging` here, and
+// what it is really doing is its agent's to say.
+struct TaskRecord {
+  TaskKey key;
+  AgentId agent;
+  std::string name;
+  Resources resources;
+  std::optional<JobRef> job;
+  Bytes spec;  // The encoded TaskSpec, as the framework handed it in.
+  TaskStatus status;
+  bool acknowledged = false;    // The framework has heard of the end.
+  bool kill_requested = false;  // Committed, so that a failover does not forget it.
+  WallTime launched_at{};
+
+  friend bool operator==(const TaskRecord&, const TaskRecord&) = default;
+};
+
+// Where one piece of a job stands.
+struct JobTask {
+  enum class State : std::uint8_t { waiting = 0, launched = 1, succeeded = 2, failed = 3 };
+
+  State state = State::waiting;
+  std::uint32_t attempt = 0;     // Of the last launch; 0 before the first.
+  std::uint32_t failures = 0;    // Ends that count against `attempts_max`.
+  std::uint32_t losses = 0;      // Ends that do not: its agent died.
+  TaskId task;                   // Of the last launch.
+  std::optional<TaskExit> exit;  // Of the last end.
+  WallTime ended_at{};
+
+  friend bool operator==(const JobTask&, const JobTask&) = default;
+};
+
+struct JobRecord {
+  JobSpec spec;
+  JobState state = JobState::active;
+  std::string message;                      // Why it failed, where it did.
+  std::vector<std::vector<JobTask>> tasks;  // By stage and index.
+  WallTime submitted_at{};
+  WallTime ended_at{};
+  std::uint64_t revision = 0;  // The log position of its last change: for waiting on it.
+
+  friend bool operator==(const JobRecord&, const JobRecord&) = default;
+};
+
+// A command: one log entry. Times are set by the leader that proposes: `apply` reads no clock.
+struct RegisterAgent {
+  AgentRecord agent;
+};
+struct LoseAgent {
+  AgentId agent;
+  std::string reason;
+  WallTime at;
+};  // Its open tasks end as lost.
+struct RegisterFramework {
+  FrameworkRecord framework;
+};  // New, or known: then name, role, timeout are updated.
+struct RemoveFramework {
+  FrameworkId framework;
+  WallTime at;
+};
+struct LaunchTask {
+  TaskRecord task;
+};  // Refused when the agent is not registered or the key is known.
+struct KillTask {
+  TaskKey key;
+};
+struct EndTask {
+  TaskKey key;
+  TaskStatus status;
+};  // `status.state` is terminal. The first end holds.
+struct AcknowledgeTask {
+  TaskKey key;
+};  // The end is delivered: the task becomes history.
+struct SubmitJob {
+  JobSpec job;
+  WallTime at;
+};
+struct StopJob {
+  JobId job;
+  std::string reason;
+  WallTime at;
+};
+
+using RegistryCommand =
+    std::variant<RegisterAgent, LoseAgent, RegisterFramework, RemoveFramework, LaunchTask, KillTask,
+                 EndTask, AcknowledgeTask, SubmitJob, StopJob>;
+
+Bytes encode(const RegistryCommand&);
+Result<RegistryCommand> decode_registry_command(ByteView);
+
+// What an applied command changed, in the order of the changes: what a leader acts on.
+struct RegistryEvent {
+  enum class Kind : std::uint8_t {
+    agent_registered,
+    agent_lost,
+    framework_registered,
+    framework_removed,
+    task_launched,
+    task_kill_requested,
+    task_ended,
+    task_acknowledged,
+    job_submitted,
+    job_changed,
+    refused,  // The command did not fit the state; `message` says why. Nothing changed.
+  };
+  Kind kind;
+  AgentId agent;
+  FrameworkId framework;
+  TaskKey task;
+  JobId job;
+  std::string message;
+
+  friend bool operator==(const RegistryEvent&, const RegistryEvent&) = default;
+};
+
+struct RegistryLimits {
+  std::size_t ended_tasks_kept = 20'000;  // History of acknowledged tasks, the oldest go first.
+  std::size_t ended_jobs_kept = 1'000;
+  std::size_t lost_agents_kept = 100;
+  std::size_t removed_frameworks_kept = 100;
+};
+
+class RegistryState {
+ public:
+  explicit RegistryState(RegistryLimits limits = {});
+
+  // Applies one command. Pure: the same commands at the same positions give the same state
+  // everywhere.
+  std::vector<RegistryEvent> apply(Position at, const RegistryCommand&);
+
+  Position applied() const { return applied_; }
+
+  // Of everything above; equal states have equal digests, whatever the order of their making.
+  std::array<std::uint64_t, 2> digest() const { return digest_; }
+
+  const std::map<AgentId, AgentRecord>& agents() const { return agents_; }
+  const std::map<FrameworkId, FrameworkRecord>& frameworks() const { return frameworks_; }
+  const std::map<TaskKey, TaskRecord>& tasks() const {
+    return tasks_;
+  }  // Open, and ended but unacknowledged.
+  const std::deque<TaskRecord>& history() const {
+    return history_;
+  }  // Ended and acknowledged, oldest first.
+  const std::map<JobId, JobRecord>& jobs() const { return jobs_; }
+
+  const AgentRecord* find(const AgentId&) const;
+  const FrameworkRecord* find(const FrameworkId&) const;
+  const TaskRecord* find(const TaskKey&) const;  // Not in the history.
+  const JobRecord* find(const JobId&) const;
+
+  std::uint64_t frameworks_made() const { return frameworks_made_; }  // Ever: a source of new ids.
+
+ private:
+  friend struct RegistryApply;  // src/registry/apply.cpp
+
+  RegistryLimits limits_;
+  Position applied_;
+  std::array<std::uint64_t, 2> digest_{};
+  std::map<AgentId, AgentRecord> agents_;
+  std::map<FrameworkId, FrameworkRecord> frameworks_;
+  std::map<TaskKey, TaskRecord> tasks_;
+  std::deque<TaskRecord> history_;
+  std::map<JobId, JobRecord> jobs_;
+  std::uint64_t frameworks_made_ = 0;
+};
+
+}  // namespace cluster

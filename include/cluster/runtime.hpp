@@ -1,0 +1,45 @@
+// Where a process' nodes live: threads, clock, network, and the sink of its log lines.
+//
+// `Runtime::threads()` owns three threads: the node thread (sockets, timers, every core), the disk
+// thread (durable groups), and the delivery thread (the user's continuations and observers). User
+// code never runs on the node thread, so it cannot starve heartbeats. No signal handler is
+// installed, signals stay blocked in these threads, all descriptors are close-on-exec.
+//
+// A runtime outlives everything opened on it. Several may live in one process.
+#pragma once
+
+#include <memory>
+
+#include "cluster/logger.hpp"
+#include "cluster/metrics.hpp"
+#include "cluster/op.hpp"
+
+namespace cluster {
+
+namespace runtime {
+class Host;  // The seam that the library's parts are built on; not for users.
+}
+
+struct RuntimeOptions {
+  LogSink* log_sink = nullptr;  // Must outlive the runtime. None: silent.
+  LogLevel log_level = LogLevel::info;
+  std::shared_ptr<Executor> deliver_on;  // Where continuations run; none: a thread of the runtime.
+  bool deliver_on_node_thread = false;   // For code that never blocks: saves a hand-over.
+};
+
+class Runtime {
+ public:
+  static Runtime threads(RuntimeOptions options = {});
+
+  explicit Runtime(std::unique_ptr<runtime::Host> host);
+  Runtime(Runtime&&) noexcept;
+  ~Runtime();  // Joins the threads. Must not run on one of them.
+
+  runtime::Host& host() { return *host_; }
+  Metrics metrics() const;
+
+ private:
+  std::unique_ptr<runtime::Host> host_;
+};
+
+}  // namespace cluster

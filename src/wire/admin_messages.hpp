@@ -1,0 +1,183 @@
+// What operators' tools ask of masters and agents, on the admin lane: one answer per question,
+// matched by `id`. A master that does not lead answers AdminRedirect, except to GetStatus, which
+// every master answers about itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cluster/job.hpp"
+#include "cluster/registry.hpp"
+#include "cluster/result.hpp"
+#include "cluster/task.hpp"
+#include "cluster/types.hpp"
+
+namespace cluster::wire {
+
+// Questions for masters.
+struct GetStatus {
+  friend bool operator==(const GetStatus&, const GetStatus&) = default;
+};
+struct GetAgents {
+  friend bool operator==(const GetAgents&, const GetAgents&) = default;
+};
+struct GetFrameworks {
+  friend bool operator==(const GetFrameworks&, const GetFrameworks&) = default;
+};
+struct GetTasks {
+  JobId job;          // Empty: of all.
+  bool ended = true;  // History too, the latest `limit` of it.
+  std::uint32_t limit = 1000;
+  friend bool operator==(const GetTasks&, const GetTasks&) = default;
+};
+struct GetJobs {
+  friend bool operator==(const GetJobs&, const GetJobs&) = default;
+};
+// Answers JobAnswer once the job's revision is over `after`, or after `wait`.
+struct GetJob {
+  JobId job;
+  std::uint64_t after = 0;
+  Duration wait{};
+  friend bool operator==(const GetJob&, const GetJob&) = default;
+};
+struct SubmitJobRequest {
+  JobSpec job;
+  friend bool operator==(const SubmitJobRequest&, const SubmitJobRequest&) = default;
+};
+struct StopJobRequest {
+  JobId job;
+  friend bool operator==(const StopJobRequest&, const StopJobRequest&) = default;
+};
+// `framework` empty: the task with that id, which must be the only one.
+struct KillTaskRequest {
+  FrameworkId framework;
+  TaskId task;
+  friend bool operator==(const KillTaskRequest&, const KillTaskRequest&) = default;
+};
+
+// Questions for agents.
+// Answers LogChunk: up to `size_max` bytes from `offset`; waits up to `wait` for some to appear
+// while the task is alive.
+struct ReadTaskLog {
+  FrameworkId framework;
+  TaskId task;
+  bool standard_error = false;
+  std::uint64_t offset = 0;
+  std::uint32_t size_max = 64 * 1024;
+  Duration wait{};
+  friend bool operator==(const ReadTaskLog&, const ReadTaskLog&) = default;
+};
+struct StopAgent {
+  bool kill_tasks = false;
+  friend bool operator==(const StopAgent&, const StopAgent&) = default;
+};
+
+// Answers.
+struct Done {
+  friend bool operator==(const Done&, const Done&) = default;
+};
+struct Failure {
+  Error error;
+  friend bool operator==(const Failure&, const Failure&) = default;
+};
+struct AdminRedirect {
+  std::optional<Endpoint> leader;
+  friend bool operator==(const AdminRedirect&, const AdminRedirect&) = default;
+};
+struct MasterRow {
+  NodeId id;
+  Endpoint endpoint;
+  bool reachable = true;  // Heard of by the master that answers.
+  friend bool operator==(const MasterRow&, const MasterRow&) = default;
+};
+struct MasterStatus {
+  NodeId self;
+  ClusterUid cluster;
+  std::uint64_t term = 0;
+  NodeId leader;
+  std::uint64_t log_end = 0;  // Positions below are chosen as far as this master knows.
+  std::uint64_t applied = 0;
+  std::uint64_t digest = 0;  // Of its registry, at `applied`.
+  std::uint32_t agents = 0;
+  std::uint32_t frameworks = 0;
+  std::uint32_t tasks = 0;  // Open ones.
+  std::uint32_t jobs = 0;   // Active ones.
+  std::vector<MasterRow> members;
+  std::string version;
+  std::int64_t process = 0;
+  friend bool operator==(const MasterStatus&, const MasterStatus&) = default;
+};
+struct AgentRow {
+  AgentRecord record;
+  bool connected = false;
+  Resources used;
+  std::uint32_t tasks = 0;
+  friend bool operator==(const AgentRow&, const AgentRow&) = default;
+};
+struct AgentRows {
+  std::vector<AgentRow> rows;
+  friend bool operator==(const AgentRows&, const AgentRows&) = default;
+};
+struct FrameworkRow {
+  FrameworkRecord record;
+  bool connected = false;
+  std::uint32_t tasks = 0;
+  Resources used;
+  friend bool operator==(const FrameworkRow&, const FrameworkRow&) = default;
+};
+struct FrameworkRows {
+  std::vector<FrameworkRow> rows;
+  friend bool operator==(const FrameworkRows&, const FrameworkRows&) = default;
+};
+// A task, or a piece of a job that is not launched (then `agent` is empty and `why` says what it
+// waits for).
+struct TaskRow {
+  TaskKey key;
+  std::string name;
+  AgentId agent;
+  std::string hostname;
+  Endpoint agent_endpoint;
+  Resources resources;
+  TaskStatus status;
+  std::optional<JobRef> job;
+  std::string why;
+  WallTime launched_at{};
+  friend bool operator==(const TaskRow&, const TaskRow&) = default;
+};
+struct TaskRows {
+  std::vector<TaskRow> rows;
+  friend bool operator==(const TaskRows&, const TaskRows&) = default;
+};
+struct JobAnswer {
+  JobRecord job;
+  friend bool operator==(const JobAnswer&, const JobAnswer&) = default;
+};
+struct JobRows {
+  std::vector<JobRecord> jobs;
+  friend bool operator==(const JobRows&, const JobRows&) = default;
+};
+struct LogChunk {
+  Bytes data;
+  std::uint64_t offset = 0;  // Of the first byte of `data`.
+  bool ended = false;        // The task is over and this is the end of the file.
+  friend bool operator==(const LogChunk&, const LogChunk&) = default;
+};
+
+using AdminBody = std::variant<GetStatus, GetAgents, GetFrameworks, GetTasks, GetJobs, GetJob,
+                               SubmitJobRequest, StopJobRequest, KillTaskRequest, ReadTaskLog,
+                               StopAgent, Done, Failure, AdminRedirect, MasterStatus, AgentRows,
+                               FrameworkRows, TaskRows, JobAnswer, JobRows, LogChunk>;
+
+struct AdminMessage {
+  std::uint64_t id = 0;
+  AdminBody body;
+  friend bool operator==(const AdminMessage&, const AdminMessage&) = default;
+};
+
+Bytes encode(const AdminMessage&);
+Result<AdminMessage> decode_admin_message(ByteView);
+
+}  // namespace cluster::wire
