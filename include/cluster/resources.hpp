@@ -17,13 +17,15 @@
 
 namespace cluster {
 
-// A scalar amount in thousandths.
+// A scalar amount in thousandths. Inputs stay within `max()`, 2^53 thousandths: exact as a double.
 class Scalar {
  public:
   constexpr Scalar() = default;
   static constexpr Scalar thousandths(std::int64_t n) { return Scalar(n); }
   static constexpr Scalar whole(std::int64_t n) { return Scalar(n * 1000); }
-  static Scalar from_double(double value);  // Rounds to the nearest thousandth.
+  static constexpr Scalar max() { return Scalar((std::int64_t{1} << 53) - 1); }
+  // Rounds to the nearest thousandth; stops at `max()` on both sides; NaN gives 0.
+  static Scalar from_double(double value);
 
   constexpr std::int64_t in_thousandths() const { return n_; }
   double to_double() const { return static_cast<double>(n_) / 1000.0; }
@@ -54,15 +56,14 @@ using ResourceValue = std::variant<Scalar, Ranges, Items>;
 
 // A bag of resources. Values that are empty or zero are not kept, so equal bags compare equal.
 // Arithmetic on one name with two kinds of value is refused by `contains` (false) and must not
-// reach
-// `+=` or `-=`: check what comes from outside with `compatible`.
+// reach `+=` or `-=`: check what comes from outside with `compatible`.
 class Resources {
  public:
   Resources() = default;
 
   // "cpus:4;mem:1024;ports:[31000-31005,31010-31010];racks:{a,b}" - range ends are inclusive in
-  // text, as Mesos has them. Spaces around separators are ignored. Negative, malformed or repeated:
-  // an error that names the place.
+  // text, as Mesos has them. Spaces around separators are ignored. Negative, malformed or repeated
+  // (a name, an item, an overlapping range): an error that names the column and what was expected.
   static Result<Resources> parse(std::string_view text);
   std::string to_string() const;  // The same form; "" for none.
 
