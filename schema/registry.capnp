@@ -1,0 +1,137 @@
+@0xb1f6e7c2d3a94855;
+# The cluster's records, and the commands that change them: one command is one entry of the log.
+# Entries are kept for ever: fields and commands are added, never renumbered or reused.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("cluster::schema::registry");
+
+using Spec = import "spec.capnp";
+
+struct AgentRecord {
+  id @0 :Text;
+  hostname @1 :Text;
+  endpoint @2 :Spec.Endpoint;
+  total @3 :List(Spec.Resource);
+  isolation @4 :Text;
+  state @5 :State;
+  since @6 :Int64;                # Milliseconds since 1970, as every time of day here.
+
+  enum State {
+    registered @0;
+    lost @1;
+  }
+}
+
+struct FrameworkRecord {
+  id @0 :Text;
+  name @1 :Text;
+  role @2 :Text;
+  failoverTimeout @3 :Int64;      # Microseconds, as every duration outside of specs.
+  state @4 :State;
+  since @5 :Int64;
+
+  enum State {
+    active @0;
+    removed @1;
+  }
+}
+
+struct TaskKey {
+  framework @0 :Text;
+  task @1 :Text;
+}
+
+struct TaskRecord {
+  key @0 :TaskKey;
+  agent @1 :Text;
+  name @2 :Text;
+  resources @3 :List(Spec.Resource);
+  job @4 :Spec.JobRef;
+  spec @5 :Data;                  # An encoded Spec.TaskInfo, as it was handed in.
+  status @6 :Spec.TaskStatus;
+  acknowledged @7 :Bool;
+  killRequested @8 :Bool;
+  launchedAt @9 :Int64;
+}
+
+struct JobTask {
+  state @0 :State;
+  attempt @1 :UInt32;
+  failures @2 :UInt32;
+  losses @3 :UInt32;
+  task @4 :Text;
+  exit @5 :Spec.TaskExit;
+  endedAt @6 :Int64;
+
+  enum State {
+    waiting @0;
+    launched @1;
+    succeeded @2;
+    failed @3;
+  }
+}
+
+struct JobRecord {
+  spec @0 :Spec.JobInfo;
+  state @1 :State;
+  message @2 :Text;
+  tasks @3 :List(Stage);
+  submittedAt @4 :Int64;
+  endedAt @5 :Int64;
+  revision @6 :UInt64;
+
+  struct Stage {
+    tasks @0 :List(JobTask);
+  }
+
+  enum State {
+    active @0;
+    stopping @1;
+    succeeded @2;
+    failed @3;
+    stopped @4;
+  }
+}
+
+struct LoseAgent {
+  agent @0 :Text;
+  reason @1 :Text;
+  at @2 :Int64;
+}
+
+struct RemoveFramework {
+  framework @0 :Text;
+  at @1 :Int64;
+}
+
+struct EndTask {
+  key @0 :TaskKey;
+  status @1 :Spec.TaskStatus;
+}
+
+struct SubmitJob {
+  job @0 :Spec.JobInfo;
+  at @1 :Int64;
+}
+
+struct StopJob {
+  job @0 :Text;
+  reason @1 :Text;
+  at @2 :Int64;
+}
+
+struct Command {
+  union {
+    none @0 :Void;                # What an empty message would be: never valid.
+    registerAgent @1 :AgentRecord;
+    loseAgent @2 :LoseAgent;
+    registerFramework @3 :FrameworkRecord;
+    removeFramework @4 :RemoveFramework;
+    launchTask @5 :TaskRecord;
+    killTask @6 :TaskKey;
+    endTask @7 :EndTask;
+    acknowledgeTask @8 :TaskKey;
+    submitJob @9 :SubmitJob;
+    stopJob @10 :StopJob;
+  }
+}
