@@ -50,6 +50,10 @@ std::uint32_t crc32c(ByteView bytes, std::uint32_t seed) {
   static const bool has_instruction = __builtin_cpu_supports("sse4.2");
   if (has_instruction) return ~by_instruction(bytes, ~seed);
 #endif
+  return detail::crc32c_by_table(bytes, seed);
+}
+
+std::uint32_t detail::crc32c_by_table(ByteView bytes, std::uint32_t seed) {
   return ~by_table(bytes, ~seed);
 }
 

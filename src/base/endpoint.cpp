@@ -44,8 +44,10 @@ Result<std::vector<Endpoint>> parse_endpoints(std::string_view text) {
 }
 
 bool is_loopback(const Endpoint& endpoint) {
-  return endpoint.host == "localhost" || endpoint.host == "::1" ||
-         endpoint.host.starts_with("127.");
+  const std::string& host = endpoint.host;
+  // A name may begin with digits too ("127.example.com") and lead anywhere.
+  bool is_numeric = host.find_first_not_of("0123456789.") == std::string::npos;
+  return host == "localhost" || host == "::1" || (is_numeric && host.starts_with("127."));
 }
 
 }  // namespace cluster
