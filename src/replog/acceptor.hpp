@@ -1,0 +1,45 @@
+// The acceptor: one member's memory. It promises, it accepts, and it answers only for what is
+// durable; so its answers stand in `then`, refusals (which promise nothing) in `now`.
+//
+// Source: Lamport, "Paxos Made Simple", 2.2 (P1a, P2a), for all positions from one on at once.
+#pragma once
+
+#include "replog/effects.hpp"
+#include "replog/window.hpp"
+
+namespace cluster::replog {
+
+// What a store gives back at start.
+struct Recovered {
+  Ballot promised;
+  Position chosen_end{1};         // A lower bound.
+  Position first{1};              // Of `entries`' range: older ones are in the store only.
+  std::vector<LogEntry> entries;  // In order; everything accepted from `first` on.
+};
+
+class Acceptor {
+ public:
+  Acceptor(NodeId self, Recovered recovered, std::size_t answer_bytes_max);
+
+  Ballot promised() const { return promised_; }
+  Position end() const { return window_.end(); }
+  const Window& window() const { return window_; }
+
+  void on(NodeId from, const Prepare&, Position chosen_end, Effects&);
+  // `chosen_end` is this member's: settled positions are not written again.
+  void on(NodeId from, const Accept&, Position chosen_end, Effects&);
+
+  // Keeps an entry that is known to be chosen.
+  void keep_chosen(const LogEntry&, Effects&);
+
+  // Entries before `end` are durable and settled: memory may forget them.
+  void release(Position end) { window_.release_before(end); }
+
+ private:
+  NodeId self_;
+  Ballot promised_;
+  Window window_;
+  std::size_t answer_bytes_max_;
+};
+
+}  // namespace cluster::replog

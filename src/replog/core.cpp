@@ -1,0 +1,198 @@
+#include "replog/core.hpp"
+
+#include <algorithm>
+
+namespace cluster::replog {
+
+Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger log, Time now)
+    : options_(options),
+      configuration_(options.members),
+      random_(seed),
+      log_(std::move(log)),
+      acceptor_(options.self, recovered, options.answer_bytes_max),
+      chosen_end_(recovered.chosen_end),
+      recorded_chosen_end_(recovered.chosen_end),
+      highest_(recovered.promised),
+      heard_leader_at_(now - options.election_timeout),
+      known_chosen_end_(recovered.chosen_end),
+      released_(recovered.first) {
+  CLUSTER_CHECK(configuration_.has(options_.self), "a member is one of the members");
+  CLUSTER_CHECK(chosen_end_ >= Position(1), "positions start at 1");
+  CLUSTER_CHECK(recovered.first <= chosen_end_, "open entries are in memory");
+  bool is_alone = configuration_.members().size() == 1;
+  postpone_election(now);
+  if (is_alone) election_at_ = now;
+}
+
+void Core::on(Time now, NodeId from, const Message& message, Effects& effects) {
+  if (!configuration_.has(from)) return;
+  if (log_.is_on(LogLevel::debug))
+    log_.debug("received", "from", from, "message", name_of(message));
+  std::visit([&](const auto& m) { on(now, from, m, effects); }, message);
+  finish(effects);
+}
+
+void Core::on_time(Time now, Effects& effects) {
+  switch (role_) {
+    case Role::follower:
+    case Role::pre_candidate:
+      if (now >= election_at_) start_pre_vote(now, effects);
+      break;
+    case Role::candidate:
+      if (now >= election_at_) {
+        become_follower(now, "no quorum promised in time", effects);
+        start_pre_vote(now, effects);
+      } else if (now >= prepare_again_at_) {
+        prepare_again_at_ = now + options_.heartbeat_interval * 2;
+        for (NodeId member : configuration_.members()) {
+          if (!preparation_->is_whole(member)) send_prepare(member, effects);
+        }
+      }
+      break;
+    case Role::leader:
+      if (now >= tell_at_ && told_end_ < chosen_end_) send_heartbeats(now, effects);
+      if (now >= heartbeat_at_) {
+        if (pipeline_->heard_by_quorum(now) + options_.election_timeout <= now) {
+          stop_leading(now, "no quorum was heard from", effects);
+          break;
+        }
+        send_heartbeats(now, effects);
+        resend(now, effects);
+      }
+      break;
+  }
+  if (known_chosen_end_ > chosen_end_ && now >= learn_again_at_) ask_to_learn(now, effects);
+  if (leader_ && leader_ != options_.self) {
+    for (auto& [tag, read] : reads_) {
+      if (read.end || now < read.ask_again_at) continue;
+      read.ask_again_at = now + options_.heartbeat_interval * 4;
+      effects.now.push_back(Send{leader_, ReadIndex{tag}});
+    }
+  }
+  finish(effects);
+}
+
+void Core::on_append(std::vector<Proposal> proposals, Effects& effects) {
+  counters_.appends += proposals.size();
+  for (Proposal& proposal : proposals) {
+    bool is_fenced =
+        proposal.term != 0 && (role_ != Role::leader || term_of(ballot_) != proposal.term);
+    if (is_fenced) {
+      effects.now.push_back(
+          AppendFailed{proposal.tag, Error{Errc::fenced, "another term has begun"}});
+    } else if (role_ == Role::leader) {
+      enqueue(std::move(proposal), effects);
+    } else {
+      waiting_.push_back(std::move(proposal));
+    }
+  }
+  if (role_ == Role::leader) {
+    propose(effects);
+  } else {
+    send_waiting(effects);
+  }
+  finish(effects);
+}
+
+void Core::on_catch_up(Time now, std::uint64_t tag, Effects& effects) {
+  if (role_ == Role::leader) {
+    on(now, options_.self, ReadIndex{tag}, effects);
+  } else {
+    reads_[tag] = Read{.end = {}, .ask_again_at = now + options_.heartbeat_interval * 4};
+    if (leader_) effects.now.push_back(Send{leader_, ReadIndex{tag}});
+  }
+  finish(effects);
+}
+
+void Core::on_campaign(Time now, Effects& effects) {
+  become_follower(now, "a new writer starts here", effects);
+  start_prepare(now, effects);
+  finish(effects);
+}
+
+void Core::forget_append(std::uint64_t tag) {
+  std::erase_if(waiting_, [&](const Proposal& p) { return p.tag == tag; });
+  forwarded_.erase(tag);
+}
+
+void Core::release(Position end) { acceptor_.release(std::min(end, chosen_end_)); }
+
+Time Core::deadline() const {
+  Time at = election_at_;
+  if (role_ == Role::candidate) at = std::min(at, prepare_again_at_);
+  if (role_ == Role::leader) at = std::min(heartbeat_at_, tell_at_);
+  if (known_chosen_end_ > chosen_end_) at = std::min(at, learn_again_at_);
+  for (const auto& [tag, read] : reads_) {
+    if (!read.end && leader_ && leader_ != options_.self) at = std::min(at, read.ask_again_at);
+  }
+  return at;
+}
+
+void Core::finish(Effects& effects) {
+  // The hint rides along where something is written anyway; it is never worth a sync of its own.
+  if (!effects.changes.empty() && chosen_end_ > recorded_chosen_end_) {
+    recorded_chosen_end_ = chosen_end_;
+    effects.changes.push_back(SetChosenEnd{chosen_end_});
+  }
+  // Half a window at a time, so that the search for its edge is rare.
+  const Window& window = acceptor_.window();
+  bool is_pending = released_ > window.first();
+  if (!is_pending && window.bytes() > options_.window_bytes * 3 / 2) {
+    Position edge = window.keep_from(chosen_end_, options_.window_bytes);
+    if (edge > released_) {
+      released_ = edge;
+      effects.then.push_back(Release{edge});
+    }
+  }
+}
+
+Leadership Core::leadership() const {
+  Leadership leadership;
+  if (!leader_) return leadership;
+  leadership.term = term_of(leader_ballot_);
+  leadership.leader = leader_;
+  leadership.since = lead_at_;
+  leadership.is_self = role_ == Role::leader && static_cast<bool>(lead_at_);
+  return leadership;
+}
+
+void Core::tell_leadership(Effects& effects) {
+  Leadership present = leadership();
+  if (present == told_) return;
+  told_ = present;
+  effects.now.push_back(LeadershipChanged{present});
+}
+
+Metrics Core::metrics() const {
+  auto count = [](const char* name, const char* help, std::uint64_t value) {
+    return Metric{name, help, Metric::Kind::counter, static_cast<double>(value)};
+  };
+  auto gauge = [](const char* name, const char* help, std::uint64_t value) {
+    return Metric{name, help, Metric::Kind::gauge, static_cast<double>(value)};
+  };
+  return {
+      count("cluster_log_elections_total", "Elections this member began.", counters_.elections),
+      count("cluster_log_terms_led_total", "Terms this member led.", counters_.terms_led),
+      count("cluster_log_step_downs_total", "Terms this member gave up.", counters_.step_downs),
+      count("cluster_log_appends_total", "Appends asked of this member.", counters_.appends),
+      count("cluster_log_chosen_total", "Positions seen chosen.", counters_.chosen),
+      count("cluster_log_learned_total", "Entries learned from a peer.", counters_.learned),
+      count("cluster_log_resent_total", "Accepts sent again.", counters_.resent),
+      count("cluster_log_refused_total", "Messages refused for their ballot.", counters_.refused),
+      count("cluster_log_forwarded_total", "Appends sent on to the leader.", counters_.forwarded),
+      gauge("cluster_log_leading", "1 while this member leads.", role_ == Role::leader ? 1 : 0),
+      gauge("cluster_log_term", "The term as this member knows it.", term_of(leader_ballot_)),
+      gauge("cluster_log_chosen_end", "Positions before it are chosen.", chosen_end_.value()),
+      gauge("cluster_log_window_bytes", "Memory of recent entries.", acceptor_.window().bytes()),
+  };
+}
+
+std::string_view name_of(const Message& message) {
+  static constexpr std::string_view names[] = {
+      "PreVote", "PreVoted", "Prepare", "Promised", "Accept",    "Accepted",  "Heartbeat",
+      "Heard",   "Learn",    "Learned", "Forward",  "Forwarded", "ReadIndex", "ReadIndexed"};
+  static_assert(std::size(names) == std::variant_size_v<Message>);
+  return names[message.index()];
+}
+
+}  // namespace cluster::replog

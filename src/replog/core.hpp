@@ -1,0 +1,186 @@
+// The log's core: one member of a Multi-Paxos group, as a pure function of its inputs.
+//
+// Acceptor, learner, candidate and leader in one: the parts decide, this file's classes of input
+// connect them. It reads no clock and draws no randomness but what it is given. Inputs: `on(...)`;
+// wishes: `Effects`; when to come back: `deadline()`. docs/PROTOCOL.md tells the protocol in prose.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/random.hpp"
+#include "cluster/logger.hpp"
+#include "cluster/metrics.hpp"
+#include "replog/acceptor.hpp"
+#include "replog/configuration.hpp"
+#include "replog/effects.hpp"
+#include "replog/pipeline.hpp"
+#include "replog/preparation.hpp"
+
+namespace cluster::replog {
+
+struct CoreOptions {
+  NodeId self;
+  std::vector<NodeId> members;
+  Duration election_timeout = std::chrono::milliseconds(600);
+  Duration heartbeat_interval = std::chrono::milliseconds(60);
+  // How long news of a choice may wait for an Accept that carries it along.
+  Duration tell_delay = std::chrono::milliseconds(1);
+  std::size_t window_bytes = 16u << 20;     // Chosen entries kept in memory for members that lag.
+  std::size_t answer_bytes_max = 1u << 20;  // Of a Promised or Learned.
+  PipelineLimits pipeline;
+};
+
+// An append that a caller of this member asked for.
+struct Proposal {
+  std::uint64_t tag = 0;  // Grows with each; names it in Appended and AppendFailed.
+  Bytes data;
+  std::uint64_t term = 0;  // Only under this term; 0: under any, by whichever leader.
+};
+
+enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
+
+class Core {
+ public:
+  Core(CoreOptions, Recovered, std::uint64_t seed, Logger, Time now);
+
+  void on(Time now, NodeId from, const Message&, Effects&);
+  void on_time(Time now, Effects&);
+  void on_append(std::vector<Proposal>, Effects&);
+  // Answers CaughtUp once this member has everything that was chosen at `now`.
+  void on_catch_up(Time now, std::uint64_t tag, Effects&);
+  // Makes this member the leader of a new term, whoever leads.
+  void on_campaign(Time now, Effects&);
+
+  // The caller gave up on these: what has not left this member never will.
+  void forget_append(std::uint64_t tag);
+  void forget_catch_up(std::uint64_t tag) { reads_.erase(tag); }
+
+  // Performs a `Release`.
+  void release(Position end);
+
+  Time deadline() const;
+
+  Role role() const { return role_; }
+  Position chosen_end() const { return chosen_end_; }
+  const Acceptor& acceptor() const { return acceptor_; }
+  const Configuration& configuration() const { return configuration_; }
+  Leadership leadership() const;
+  Metrics metrics() const;
+
+ private:
+  // Elections (core_election.cpp).
+  void on(Time, NodeId, const PreVote&, Effects&);
+  void on(Time, NodeId, const PreVoted&, Effects&);
+  void on(Time, NodeId, const Prepare&, Effects&);
+  void on(Time, NodeId, const Promised&, Effects&);
+  void start_pre_vote(Time, Effects&);
+  void start_prepare(Time, Effects&);
+  void send_prepare(NodeId to, Effects&);
+  void start_leading(Time, Effects&);
+  void stop_leading(Time, std::string_view why, Effects&);
+  void become_follower(Time, std::string_view why, Effects&);
+  void follow(Time, NodeId leader, Ballot, Effects&);
+  void note_ballot(Ballot);
+  void postpone_election(Time);
+  void tell_leadership(Effects&);
+
+  // Leading (core_leading.cpp).
+  void on(Time, NodeId, const Accepted&, Effects&);
+  void on(Time, NodeId, const Heard&, Effects&);
+  void on(Time, NodeId, const Forward&, Effects&);
+  void on(Time, NodeId, const ReadIndex&, Effects&);
+  void send_heartbeats(Time, Effects&);
+  void enqueue(Proposal, Effects&);
+  void propose(Effects&, bool must = false);
+  void settle(Time, Effects&);
+  void resend(Time, Effects&);
+  void answer_reads(Effects&);
+
+  // Following and learning (core_learning.cpp).
+  void on(Time, NodeId, const Accept&, Effects&);
+  void on(Time, NodeId, const Heartbeat&, Effects&);
+  void on(Time, NodeId, const Learn&, Effects&);
+  void on(Time, NodeId, const Learned&, Effects&);
+  void on(Time, NodeId, const Forwarded&, Effects&);
+  void on(Time, NodeId, const ReadIndexed&, Effects&);
+  void learn_by_ballot(Time, NodeId teller, Ballot, Position chosen_end, Effects&);
+  void ask_to_learn(Time, Effects&);
+  void advance(Position end, Effects&);
+  void send_waiting(Effects&);
+  void fail_forwarded(std::string_view why, Effects&);
+
+  void finish(Effects&);  // After each input.
+  bool is_peer(NodeId node) const { return node != options_.self && configuration_.has(node); }
+  template <class F>
+  void for_each_peer(F f) const {
+    for (NodeId member : configuration_.members()) {
+      if (member != options_.self) f(member);
+    }
+  }
+
+  CoreOptions options_;
+  Configuration configuration_;
+  Random random_;
+  Logger log_;
+  Acceptor acceptor_;
+  Position chosen_end_;
+  Position recorded_chosen_end_;  // The hint on disk.
+
+  Role role_ = Role::follower;
+  Ballot ballot_;   // Ours, as candidate or leader.
+  Ballot highest_;  // Seen anywhere.
+  Time election_at_{};
+  Time heard_leader_at_;
+
+  // Whom we follow; ourselves when leading.
+  NodeId leader_;
+  Ballot leader_ballot_;
+  Position lead_at_;  // Of the leader's first entry, once known to be chosen.
+  Leadership told_;
+
+  std::map<NodeId, bool> votes_;
+  std::optional<Preparation> preparation_;
+  Time prepare_again_at_ = time_never;
+
+  std::optional<Pipeline> pipeline_;
+  Position own_lead_at_;
+  Time heartbeat_at_ = time_never;
+  Time tell_at_ = time_never;  // When followers must hear of what was chosen since.
+  Position told_end_;          // What they were told.
+  std::uint64_t sequence_ = 0;
+
+  // Appends of this member's callers that no leader has, and those that one was sent.
+  std::deque<Proposal> waiting_;
+  std::map<std::uint64_t, Proposal> forwarded_;
+
+  // Catch-ups: of our callers, by tag; and of members that asked us as leader.
+  struct Read {
+    Position end;  // None until the leader said.
+    Time ask_again_at{};
+  };
+  std::map<std::uint64_t, Read> reads_;
+  struct ReadAsked {
+    NodeId member;
+    std::uint64_t tag;
+    std::uint64_t sequence;  // Must be answered by a quorum.
+    Position end;
+  };
+  std::deque<ReadAsked> reads_asked_;
+
+  // Learning.
+  NodeId teller_;
+  Position known_chosen_end_;  // Somebody has everything before it.
+  Time learn_again_at_ = Time::min();
+  Position released_;
+
+  struct Counters {
+    std::uint64_t elections = 0, terms_led = 0, appends = 0, chosen = 0, learned = 0, resent = 0,
+                  refused = 0, forwarded = 0, step_downs = 0;
+  } counters_;
+};
+
+}  // namespace cluster::replog

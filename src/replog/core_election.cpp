@@ -1,0 +1,212 @@
+// Elections: pre-vote, prepare, and the changes of role.
+#include <algorithm>
+
+#include "replog/core.hpp"
+
+namespace cluster::replog {
+
+void Core::note_ballot(Ballot ballot) { highest_ = std::max(highest_, ballot); }
+
+void Core::postpone_election(Time now) {
+  auto least = static_cast<std::uint64_t>(options_.election_timeout.count());
+  election_at_ = now + Duration(random_.between(least, 2 * least));
+}
+
+void Core::start_pre_vote(Time now, Effects& effects) {
+  // Whoever was silent for so long is not followed any more, even if the election fails.
+  bool is_leaderless = now - heard_leader_at_ >= options_.election_timeout;
+  if (is_leaderless && leader_) {
+    leader_ = NodeId{};
+    fail_forwarded("the leader fell silent", effects);
+    tell_leadership(effects);
+  }
+  role_ = Role::pre_candidate;
+  counters_.elections += 1;
+  postpone_election(now);
+  votes_.clear();
+  votes_[options_.self] = true;
+  if (votes_.size() >= configuration_.quorum()) return start_prepare(now, effects);
+  Ballot wish{.round = std::max(highest_, acceptor_.promised()).round + 1, .member = options_.self};
+  for_each_peer([&](NodeId peer) { effects.now.push_back(Send{peer, PreVote{wish}}); });
+}
+
+// A member that hears a leader does not help to depose it: that is what keeps a member that cannot
+// hear the leader, while others can, from ending term after term.
+void Core::on(Time now, NodeId from, const PreVote& asked, Effects& effects) {
+  bool hears_leader = role_ == Role::leader || now - heard_leader_at_ < options_.election_timeout;
+  bool granted = !hears_leader && asked.ballot > acceptor_.promised();
+  effects.now.push_back(Send{from, PreVoted{.ballot = asked.ballot,
+                                            .granted = granted,
+                                            .promised = std::max(highest_, acceptor_.promised())}});
+}
+
+void Core::on(Time now, NodeId from, const PreVoted& answer, Effects& effects) {
+  note_ballot(answer.promised);
+  if (role_ != Role::pre_candidate || answer.ballot.member != options_.self) return;
+  if (answer.granted) votes_[from] = true;
+  if (votes_.size() >= configuration_.quorum()) start_prepare(now, effects);
+}
+
+void Core::start_prepare(Time now, Effects& effects) {
+  std::uint64_t round = std::max(highest_, acceptor_.promised()).round + 1;
+  CLUSTER_CHECK(round <= round_max, "rounds do not run out", round);
+  ballot_ = Ballot{.round = round, .member = options_.self};
+  note_ballot(ballot_);
+  role_ = Role::candidate;
+  leader_ = NodeId{};
+  fail_forwarded("an election began", effects);
+  tell_leadership(effects);
+  preparation_.emplace(configuration_, ballot_, chosen_end_);
+  postpone_election(now);
+  prepare_again_at_ = now + options_.heartbeat_interval * 2;
+  log_.info("prepares", "ballot", ballot_, "from", chosen_end_);
+  for (NodeId member : configuration_.members()) send_prepare(member, effects);
+}
+
+void Core::send_prepare(NodeId to, Effects& effects) {
+  Prepare prepare{.ballot = ballot_, .from = preparation_->next_of(to)};
+  // We ask ourselves at once, so that our own promise stands before anyone else's answer.
+  if (to == options_.self) return acceptor_.on(to, prepare, chosen_end_, effects);
+  effects.now.push_back(Send{to, prepare});
+}
+
+void Core::on(Time now, NodeId from, const Prepare& asked, Effects& effects) {
+  if (from == options_.self) return;
+  note_ballot(asked.ballot);
+  if (asked.ballot.member != from) return;
+  if (asked.ballot > acceptor_.promised()) {
+    if (role_ == Role::leader) {
+      stop_leading(now, "a higher ballot was prepared", effects);
+    } else if (role_ != Role::follower) {
+      become_follower(now, "a higher ballot was prepared", effects);
+    }
+    leader_ = NodeId{};
+    fail_forwarded("an election began", effects);
+    tell_leadership(effects);
+    postpone_election(now);
+  }
+  acceptor_.on(from, asked, chosen_end_, effects);
+}
+
+void Core::on(Time now, NodeId from, const Promised& answer, Effects& effects) {
+  note_ballot(answer.promised);
+  if (role_ != Role::candidate || answer.ballot != ballot_) return;
+  if (!answer.granted) {
+    if (answer.promised > ballot_) {
+      counters_.refused += 1;
+      become_follower(now, "a member promised a higher ballot", effects);
+    }
+    return;
+  }
+  if (!preparation_->take(from, answer)) return;
+  if (!preparation_->is_whole(from)) return send_prepare(from, effects);
+  if (preparation_->has_quorum()) start_leading(now, effects);
+}
+
+void Core::start_leading(Time now, Effects& effects) {
+  const Preparation preparation = std::move(*preparation_);
+  preparation_.reset();
+  prepare_again_at_ = time_never;
+
+  // What somebody already knows to be chosen is learned, not proposed again.
+  for (Position at = chosen_end_; at < preparation.chosen_end(); at = at.next()) {
+    const LogEntry* entry = preparation.best(at);
+    if (entry == nullptr) {
+      return become_follower(now, "an answer lacked what it called chosen", effects);
+    }
+    acceptor_.keep_chosen(*entry, effects);
+    counters_.learned += 1;
+  }
+  advance(preparation.chosen_end(), effects);
+
+  role_ = Role::leader;
+  counters_.terms_led += 1;
+  follow(now, options_.self, ballot_, effects);
+  pipeline_.emplace(options_.self, configuration_, ballot_, chosen_end_, options_.pipeline, now);
+  for (Position at = chosen_end_; at < preparation.end(); at = at.next()) {
+    const LogEntry* entry = preparation.best(at);
+    const Value value = entry != nullptr ? entry->value : Value{Kind::noop, {}};
+    if (pipeline_->enqueue(value, Origin{})) continue;
+    propose(effects, true);
+    pipeline_->enqueue(value, Origin{});
+  }
+  propose(effects, true);
+  own_lead_at_ = pipeline_->next();
+  pipeline_->enqueue(Value{Kind::lead, {}}, Origin{});
+  propose(effects, true);
+  log_.info("leads", "ballot", ballot_, "first", own_lead_at_);
+  send_heartbeats(now, effects);
+  for (Proposal& proposal : waiting_) enqueue(std::move(proposal), effects);
+  waiting_.clear();
+  propose(effects);
+}
+
+void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
+  CLUSTER_CHECK(role_ == Role::leader, "only a leader steps down");
+  counters_.step_downs += 1;
+  log_.info("steps down", "ballot", ballot_, "why", why);
+  Pipeline::Leftovers left = pipeline_->drain();
+  pipeline_.reset();
+  role_ = Role::follower;
+  leader_ = NodeId{};
+  lead_at_ = own_lead_at_ = Position{};
+  heartbeat_at_ = tell_at_ = time_never;
+  std::map<NodeId, Forwarded> answers;
+  auto fail = [&](const Origin& origin, Errc errc, Outcome outcome) {
+    if (!origin.member) return;
+    if (origin.member == options_.self) {
+      effects.now.push_back(AppendFailed{
+          origin.tag, Error{errc, "this member stopped leading: " + std::string(why), outcome}});
+    } else {
+      answers[origin.member].items.push_back({origin.tag, {}, errc, outcome});
+    }
+  };
+  for (const Origin& origin : left.in_flight) fail(origin, Errc::fenced, Outcome::maybe);
+  for (const auto& [value, origin] : left.unsent) fail(origin, Errc::fenced, Outcome::not_applied);
+  for (const ReadAsked& read : reads_asked_) {
+    if (read.member == options_.self) {
+      reads_[read.tag] = Read{};
+    } else {
+      effects.now.push_back(Send{read.member, ReadIndexed{.tag = read.tag}});
+    }
+  }
+  reads_asked_.clear();
+  for (auto& [member, answer] : answers) effects.now.push_back(Send{member, std::move(answer)});
+  postpone_election(now);
+  tell_leadership(effects);
+}
+
+void Core::become_follower(Time now, std::string_view why, Effects& effects) {
+  if (role_ == Role::leader) return stop_leading(now, why, effects);
+  if (role_ == Role::candidate) log_.info("gives its candidacy up", "ballot", ballot_, "why", why);
+  role_ = Role::follower;
+  preparation_.reset();
+  prepare_again_at_ = time_never;
+  votes_.clear();
+  postpone_election(now);
+}
+
+void Core::follow(Time now, NodeId leader, Ballot ballot, Effects& effects) {
+  heard_leader_at_ = now;
+  if (leader != options_.self) {
+    if (role_ == Role::leader || role_ == Role::candidate) {
+      become_follower(now, "another member leads", effects);
+    }
+    role_ = Role::follower;
+    postpone_election(now);
+  }
+  if (leader_ == leader && leader_ballot_ == ballot) return;
+  bool is_new = leader_ballot_ != ballot;
+  if (is_new || leader_ != leader) fail_forwarded("another term began", effects);
+  if (is_new) lead_at_ = Position{};
+  leader_ = leader;
+  leader_ballot_ = ballot;
+  log_.info("follows", "leader", leader, "ballot", ballot);
+  tell_leadership(effects);
+  if (leader != options_.self) {
+    for (auto& [tag, read] : reads_) read.ask_again_at = now;
+    send_waiting(effects);
+  }
+}
+
+}  // namespace cluster::replog

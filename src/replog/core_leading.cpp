@@ -1,0 +1,158 @@
+// What a leader does: proposes, counts, keeps its followers, answers for them.
+#include <algorithm>
+
+#include "replog/core.hpp"
+
+namespace cluster::replog {
+
+void Core::enqueue(Proposal proposal, Effects& effects) {
+  Origin origin{options_.self, proposal.tag};
+  if (pipeline_->enqueue(Value{Kind::data, std::move(proposal.data)}, origin)) return;
+  effects.now.push_back(
+      AppendFailed{origin.tag, Error{Errc::overloaded, "the leader's queue is full"}});
+}
+
+void Core::propose(Effects& effects, bool must) {
+  for (Accept& accept : pipeline_->take(chosen_end_, must)) {
+    for_each_peer([&](NodeId peer) { effects.now.push_back(Send{peer, accept}); });
+    acceptor_.on(options_.self, accept, chosen_end_, effects);
+    told_end_ = chosen_end_;
+    tell_at_ = time_never;
+  }
+}
+
+void Core::on(Time now, NodeId from, const Accepted& answer, Effects& effects) {
+  note_ballot(answer.promised);
+  if (role_ != Role::leader || answer.ballot != ballot_) return;
+  if (!answer.granted) {
+    if (answer.promised > ballot_) {
+      counters_.refused += 1;
+      stop_leading(now, "a member promised a higher ballot", effects);
+    }
+    return;
+  }
+  if (!(answer.first < answer.end)) return;
+  pipeline_->accepted(from, answer.first, answer.end, now);
+  settle(now, effects);
+}
+
+void Core::settle(Time now, Effects& effects) {
+  Position end = pipeline_->agreed_end(chosen_end_);
+  if (end <= chosen_end_) return;
+  Position at = chosen_end_;
+  std::vector<Origin> origins = pipeline_->settle(chosen_end_, end);
+  advance(end, effects);
+  std::map<NodeId, Forwarded> answers;
+  for (const Origin& origin : origins) {
+    if (origin.member == options_.self) {
+      effects.now.push_back(Appended{origin.tag, at});
+    } else if (origin.member) {
+      answers[origin.member].items.push_back({origin.tag, at, Errc::ok, Outcome::not_applied});
+    }
+    at = at.next();
+  }
+  for (auto& [member, answer] : answers) effects.now.push_back(Send{member, std::move(answer)});
+  if (!lead_at_ && own_lead_at_ < chosen_end_) {
+    lead_at_ = own_lead_at_;
+    tell_leadership(effects);
+    const std::map<std::uint64_t, Read> unanswered = std::exchange(reads_, {});
+    for (const auto& [tag, read] : unanswered) on(now, options_.self, ReadIndex{tag}, effects);
+  }
+  propose(effects);
+  // Followers hear of the choice with the next Accept, or a moment later.
+  if (told_end_ < chosen_end_) tell_at_ = std::min(tell_at_, now + options_.tell_delay);
+  answer_reads(effects);
+}
+
+void Core::send_heartbeats(Time now, Effects& effects) {
+  heartbeat_at_ = now + options_.heartbeat_interval;
+  sequence_ += 1;
+  told_end_ = chosen_end_;
+  tell_at_ = time_never;
+  for_each_peer([&](NodeId peer) {
+    effects.now.push_back(Send{peer, Heartbeat{.ballot = ballot_,
+                                               .chosen_end = chosen_end_,
+                                               .lead_at = lead_at_,
+                                               .sequence = sequence_}});
+  });
+}
+
+void Core::on(Time now, NodeId from, const Heard& answer, Effects& effects) {
+  note_ballot(answer.promised);
+  if (role_ != Role::leader || answer.ballot != ballot_) return;
+  if (!answer.granted) {
+    if (answer.promised > ballot_) {
+      counters_.refused += 1;
+      stop_leading(now, "a member promised a higher ballot", effects);
+    }
+    return;
+  }
+  pipeline_->heard(from, answer.sequence, now);
+  answer_reads(effects);
+}
+
+// A member that has made no progress for some heartbeats is sent what it lacks of the open
+// positions. Settled ones it learns by itself.
+void Core::resend(Time now, Effects& effects) {
+  Duration patience = options_.heartbeat_interval * 3;
+  for_each_peer([&](NodeId peer) {
+    auto from = pipeline_->resend_from(peer, chosen_end_, now, patience);
+    if (!from) return;
+    Position next;
+    std::vector<LogEntry> entries = acceptor_.window().range(
+        *from, pipeline_->next(), options_.pipeline.accept_bytes_max, next);
+    if (entries.empty()) return;
+    Accept accept{.ballot = ballot_, .first = *from, .chosen_end = chosen_end_};
+    for (LogEntry& entry : entries) accept.values.push_back(std::move(entry.value));
+    counters_.resent += 1;
+    effects.now.push_back(Send{peer, std::move(accept)});
+  });
+}
+
+void Core::on(Time now, NodeId from, const Forward& asked, Effects& effects) {
+  Forwarded refusal;
+  for (const Forward::Item& item : asked.items) {
+    Errc errc = Errc::no_leader;
+    if (role_ == Role::leader) {
+      if (pipeline_->enqueue(Value{Kind::data, item.data}, Origin{from, item.tag})) continue;
+      errc = Errc::overloaded;
+    }
+    refusal.items.push_back({item.tag, {}, errc, Outcome::not_applied});
+  }
+  if (!refusal.items.empty()) effects.now.push_back(Send{from, std::move(refusal)});
+  if (role_ == Role::leader) propose(effects);
+  (void)now;
+}
+
+// Read-index: what is chosen now is what a reader must have, provided that a quorum still follows
+// us after the question came. Only a leader whose own first entry is chosen knows all that was
+// chosen before it.
+void Core::on(Time now, NodeId from, const ReadIndex& asked, Effects& effects) {
+  if (role_ != Role::leader || !lead_at_) {
+    if (from == options_.self) {
+      reads_[asked.tag] = Read{.end = {}, .ask_again_at = now + options_.heartbeat_interval};
+    } else {
+      effects.now.push_back(Send{from, ReadIndexed{.tag = asked.tag}});
+    }
+    return;
+  }
+  send_heartbeats(now, effects);
+  reads_asked_.push_back(ReadAsked{from, asked.tag, sequence_, chosen_end_});
+  answer_reads(effects);
+}
+
+void Core::answer_reads(Effects& effects) {
+  if (!pipeline_ || reads_asked_.empty()) return;
+  std::uint64_t answered = pipeline_->sequence_by_quorum(sequence_);
+  while (!reads_asked_.empty() && reads_asked_.front().sequence <= answered) {
+    const ReadAsked& read = reads_asked_.front();
+    if (read.member == options_.self) {
+      effects.now.push_back(CaughtUp{read.tag, read.end});
+    } else {
+      effects.now.push_back(Send{read.member, ReadIndexed{read.tag, true, read.end}});
+    }
+    reads_asked_.pop_front();
+  }
+}
+
+}  // namespace cluster::replog

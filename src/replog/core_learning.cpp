@@ -1,0 +1,184 @@
+// What a follower does: accepts, learns what is chosen, and hands its callers' wishes to the
+// leader.
+#include <algorithm>
+
+#include "replog/core.hpp"
+
+namespace cluster::replog {
+namespace {
+
+// An Accept further than this beyond what we hold is not from a leader of ours.
+constexpr std::uint64_t accept_distance_max = 1u << 22;
+constexpr std::size_t forward_bytes_max = 1u << 20;
+
+}  // namespace
+
+void Core::on(Time now, NodeId from, const Accept& accept, Effects& effects) {
+  if (from == options_.self || accept.ballot.member != from || accept.values.empty()) return;
+  if (accept.first > acceptor_.end().plus(accept_distance_max)) return;
+  note_ballot(accept.ballot);
+  if (accept.ballot >= std::max(acceptor_.promised(), leader_ballot_)) {
+    follow(now, from, accept.ballot, effects);
+  } else {
+    counters_.refused += 1;
+  }
+  acceptor_.on(from, accept, chosen_end_, effects);
+  learn_by_ballot(now, from, accept.ballot, accept.chosen_end, effects);
+}
+
+void Core::on(Time now, NodeId from, const Heartbeat& beat, Effects& effects) {
+  if (from == options_.self || beat.ballot.member != from) return;
+  note_ballot(beat.ballot);
+  Ballot lowest = std::max(acceptor_.promised(), leader_ballot_);
+  bool granted = beat.ballot >= lowest;
+  if (granted) {
+    follow(now, from, beat.ballot, effects);
+    if (lead_at_ != beat.lead_at) {
+      lead_at_ = beat.lead_at;
+      tell_leadership(effects);
+    }
+  } else {
+    counters_.refused += 1;
+  }
+  learn_by_ballot(now, from, beat.ballot, beat.chosen_end, effects);
+  effects.now.push_back(Send{from, Heard{.ballot = beat.ballot,
+                                         .granted = granted,
+                                         .promised = lowest,
+                                         .sequence = beat.sequence,
+                                         .chosen_end = chosen_end_}});
+}
+
+// What we accepted at a ballot is what its leader proposed there, so where that leader says that a
+// position is chosen, what we hold at its ballot is the choice. Anything else must be asked for.
+void Core::learn_by_ballot(Time now, NodeId teller, Ballot ballot, Position chosen_end,
+                           Effects& effects) {
+  Position end = chosen_end_;
+  while (end < chosen_end) {
+    const LogEntry* held = acceptor_.window().find(end);
+    if (held == nullptr || held->ballot != ballot) break;
+    end = end.next();
+  }
+  advance(end, effects);
+  if (chosen_end > known_chosen_end_) known_chosen_end_ = chosen_end;
+  if (chosen_end_ < chosen_end) {
+    teller_ = teller;
+    if (now >= learn_again_at_) ask_to_learn(now, effects);
+  }
+}
+
+void Core::ask_to_learn(Time now, Effects& effects) {
+  learn_again_at_ = now + options_.heartbeat_interval * 4;
+  // The one that told may be gone: then whoever leads, then anybody.
+  NodeId to = leader_ && leader_ != options_.self ? leader_ : teller_;
+  if (!to || to == options_.self) return;
+  effects.now.push_back(Send{to, Learn{chosen_end_}});
+}
+
+void Core::on(Time now, NodeId from, const Learn& asked, Effects& effects) {
+  (void)now;
+  if (from == options_.self || !asked.from || asked.from >= chosen_end_) return;
+  Learned answer{.entries = {}, .chosen_end = chosen_end_};
+  const Window& window = acceptor_.window();
+  if (asked.from < window.first()) {
+    effects.now.push_back(
+        SendStored{from, std::move(answer), asked.from, std::min(window.first(), chosen_end_)});
+    return;
+  }
+  Position next;
+  answer.entries = window.range(asked.from, chosen_end_, options_.answer_bytes_max, next);
+  effects.now.push_back(Send{from, std::move(answer)});
+}
+
+void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
+  if (from == options_.self) return;
+  Position end = chosen_end_;
+  for (const LogEntry& entry : told.entries) {
+    if (entry.position < end) continue;
+    if (entry.position > end) break;
+    note_ballot(entry.ballot);
+    acceptor_.keep_chosen(entry, effects);
+    counters_.learned += 1;
+    end = end.next();
+  }
+  bool has_moved = end > chosen_end_;
+  advance(end, effects);
+  if (told.chosen_end > known_chosen_end_) {
+    known_chosen_end_ = told.chosen_end;
+    teller_ = from;
+  }
+  if (has_moved && chosen_end_ < known_chosen_end_) ask_to_learn(now, effects);
+}
+
+void Core::advance(Position end, Effects& effects) {
+  if (end <= chosen_end_) return;
+  counters_.chosen += distance(chosen_end_, end);
+  chosen_end_ = end;
+  known_chosen_end_ = std::max(known_chosen_end_, end);
+  effects.now.push_back(Chosen{end});
+  for (auto at = reads_.begin(); at != reads_.end();) {
+    bool is_reached = at->second.end && at->second.end <= chosen_end_;
+    if (is_reached) effects.now.push_back(CaughtUp{at->first, at->second.end});
+    at = is_reached ? reads_.erase(at) : std::next(at);
+  }
+}
+
+void Core::send_waiting(Effects& effects) {
+  if (!leader_ || leader_ == options_.self) return;
+  while (!waiting_.empty()) {
+    Forward forward;
+    std::size_t bytes = 0;
+    while (!waiting_.empty() && bytes < forward_bytes_max) {
+      Proposal& proposal = waiting_.front();
+      bytes += proposal.data.size();
+      forward.items.push_back({proposal.tag, proposal.data});
+      counters_.forwarded += 1;
+      forwarded_.insert_or_assign(proposal.tag, std::move(proposal));
+      waiting_.pop_front();
+    }
+    effects.now.push_back(Send{leader_, std::move(forward)});
+  }
+}
+
+void Core::on(Time now, NodeId from, const Forwarded& answer, Effects& effects) {
+  (void)now;
+  for (const Forwarded::Item& item : answer.items) {
+    auto at = forwarded_.find(item.tag);
+    if (at == forwarded_.end()) continue;
+    if (item.errc == Errc::ok) {
+      effects.now.push_back(Appended{item.tag, item.position});
+    } else if (item.outcome == Outcome::not_applied && item.errc != Errc::overloaded) {
+      // Not its leader any more: the next one gets it.
+      waiting_.push_back(std::move(at->second));
+      if (leader_ == from) leader_ = NodeId{};
+    } else {
+      effects.now.push_back(AppendFailed{
+          item.tag, Error{item.errc, "the leader did not carry it out", item.outcome}});
+    }
+    forwarded_.erase(at);
+  }
+  if (!leader_) tell_leadership(effects);
+}
+
+void Core::fail_forwarded(std::string_view why, Effects& effects) {
+  for (auto& [tag, proposal] : forwarded_) {
+    effects.now.push_back(
+        AppendFailed{tag, Error{Errc::no_leader, std::string(why), Outcome::maybe}});
+  }
+  forwarded_.clear();
+}
+
+void Core::on(Time now, NodeId from, const ReadIndexed& answer, Effects& effects) {
+  auto at = reads_.find(answer.tag);
+  if (at == reads_.end() || from == options_.self || at->second.end) return;
+  if (!answer.granted) {
+    at->second.ask_again_at = now + options_.heartbeat_interval;
+    return;
+  }
+  at->second.end = std::max(answer.end, Position(1));
+  if (answer.end <= chosen_end_) {
+    effects.now.push_back(CaughtUp{answer.tag, answer.end});
+    reads_.erase(at);
+  }
+}
+
+}  // namespace cluster::replog

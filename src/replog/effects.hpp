@@ -1,0 +1,96 @@
+// What the log's core wants done. The one rule of every driver:
+//
+//   `now` is done at once. `changes` become durable together, after all earlier ones. `then` is
+//   done once these and all earlier changes are durable. Whatever promises something stands in
+//   `then`.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "cluster/log.hpp"
+#include "replog/messages.hpp"
+
+namespace cluster::replog {
+
+struct Send {
+  NodeId to;  // `self` too: the message comes back as an input.
+  Message message;
+  friend bool operator==(const Send&, const Send&) = default;
+};
+
+// A message whose entries lie in the store: the driver reads from `first` on, stops before `end` or
+// when the message is large enough, fills `entries` (and `next` of a Promised), and sends.
+struct SendStored {
+  NodeId to;
+  std::variant<Promised, Learned> message;
+  Position first;
+  Position end;
+  friend bool operator==(const SendStored&, const SendStored&) = default;
+};
+
+// Positions before `end` are chosen and can be read here.
+struct Chosen {
+  Position end;
+  friend bool operator==(const Chosen&, const Chosen&) = default;
+};
+
+struct Appended {
+  std::uint64_t tag = 0;
+  Position position;
+  friend bool operator==(const Appended&, const Appended&) = default;
+};
+
+struct AppendFailed {
+  std::uint64_t tag = 0;
+  Error error;
+  friend bool operator==(const AppendFailed&, const AppendFailed&) = default;
+};
+
+// The catch-up that was asked for as `tag` is reached: everything before `end` is here.
+struct CaughtUp {
+  std::uint64_t tag = 0;
+  Position end;
+  friend bool operator==(const CaughtUp&, const CaughtUp&) = default;
+};
+
+struct LeadershipChanged {
+  Leadership leadership;
+  friend bool operator==(const LeadershipChanged&, const LeadershipChanged&) = default;
+};
+
+// Always in `then`: what lies before `end` is durable, and `Core::release` may forget it in memory.
+struct Release {
+  Position end;
+  friend bool operator==(const Release&, const Release&) = default;
+};
+
+using Action = std::variant<Send, SendStored, Chosen, Appended, AppendFailed, CaughtUp,
+                            LeadershipChanged, Release>;
+
+struct SetPromise {
+  Ballot ballot;
+  friend bool operator==(const SetPromise&, const SetPromise&) = default;
+};
+struct PutEntry {
+  LogEntry entry;
+  friend bool operator==(const PutEntry&, const PutEntry&) = default;
+};
+// A hint that saves work after a restart; nothing depends on it.
+struct SetChosenEnd {
+  Position end;
+  friend bool operator==(const SetChosenEnd&, const SetChosenEnd&) = default;
+};
+
+using Change = std::variant<SetPromise, PutEntry, SetChosenEnd>;
+
+struct Effects {
+  std::vector<Action> now;
+  std::vector<Change> changes;
+  std::vector<Action> then;
+
+  bool empty() const { return now.empty() && changes.empty() && then.empty(); }
+};
+
+}  // namespace cluster::replog

@@ -1,0 +1,348 @@
+#include "replog/lmdb_store.hpp"
+
+#include <fcntl.h>
+#include <lmdb.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "base/crc32c.hpp"
+
+namespace cluster::replog {
+namespace {
+
+// Address space, not disk: the file grows as it is written.
+constexpr std::size_t map_size = std::size_t{64} << 30;
+constexpr std::uint32_t format = 1;
+
+// What stands on disk. Integers are the machine's own (little endian on all that we build for).
+struct EntryHeader {
+  std::uint32_t checksum;  // crc32c of everything after it, the position included.
+  std::uint32_t kind;
+  std::uint64_t position;
+  std::uint64_t round;
+  std::uint64_t member;
+};
+struct StoredBallot {
+  std::uint32_t checksum;
+  std::uint32_t format;
+  std::uint64_t round;
+  std::uint64_t member;
+};
+struct StoredIdentity {
+  std::uint32_t checksum;
+  std::uint32_t format;
+  std::uint64_t cluster;
+  std::uint64_t member;
+  std::uint64_t incarnation;
+};
+
+template <class Record>
+std::uint32_t checksum_of(const Record& record, ByteView data = {}) {
+  const char* at = reinterpret_cast<const char*>(&record) + sizeof(record.checksum);
+  std::uint32_t crc = crc32c(ByteView(at, sizeof(Record) - sizeof(record.checksum)));
+  return crc32c(data, crc);
+}
+
+Error storage_error(const std::string& what, int code) {
+  return Error{Errc::storage, what + ": " + mdb_strerror(code)};
+}
+
+// A transaction that ends with its scope unless it was committed.
+class Transaction {
+ public:
+  static Result<Transaction> begin(MDB_env* env, unsigned flags) {
+    MDB_txn* txn = nullptr;
+    if (int rc = mdb_txn_begin(env, nullptr, flags, &txn)) {
+      return storage_error("cannot begin a transaction", rc);
+    }
+    return Transaction(txn);
+  }
+  Transaction(Transaction&& other) noexcept : txn_(std::exchange(other.txn_, nullptr)) {}
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction() {
+    if (txn_ != nullptr) mdb_txn_abort(txn_);
+  }
+  MDB_txn* get() const { return txn_; }
+  Result<void> commit() {
+    int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
+    if (rc != 0) return storage_error("cannot commit", rc);
+    return {};
+  }
+
+ private:
+  explicit Transaction(MDB_txn* txn) : txn_(txn) {}
+  MDB_txn* txn_;
+};
+
+class Cursor {
+ public:
+  Cursor(MDB_txn* txn, MDB_dbi dbi) { failure_ = mdb_cursor_open(txn, dbi, &cursor_); }
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+  ~Cursor() {
+    if (failure_ == 0) mdb_cursor_close(cursor_);
+  }
+  // 0, MDB_NOTFOUND, or another error.
+  int get(Position& at, ByteView& value, MDB_cursor_op op) {
+    if (failure_ != 0) return failure_;
+    std::uint64_t number = at.value();
+    MDB_val key{sizeof(number), &number};
+    MDB_val data{};
+    int rc = mdb_cursor_get(cursor_, &key, &data, op);
+    if (rc != 0) return rc;
+    std::memcpy(&number, key.mv_data, sizeof(number));
+    at = Position(number);
+    value = ByteView(static_cast<const char*>(data.mv_data), data.mv_size);
+    return 0;
+  }
+
+ private:
+  MDB_cursor* cursor_ = nullptr;
+  int failure_ = 0;
+};
+
+Result<LogEntry> decode_entry(Position at, ByteView stored) {
+  auto damaged = [&](const char* how) {
+    return Error{Errc::corrupt, "log entry " + std::to_string(at.value()) + ": " + how};
+  };
+  EntryHeader header;
+  if (stored.size() < sizeof(header)) return damaged("too short");
+  std::memcpy(&header, stored.data(), sizeof(header));
+  ByteView data = stored.substr(sizeof(header));
+  if (header.checksum != checksum_of(header, data)) return damaged("its checksum does not match");
+  if (header.position != at.value()) return damaged("it is another position's");
+  if (header.kind > kind_max) return damaged("its kind is unknown");
+  return LogEntry{.position = at,
+                  .ballot = {.round = header.round, .member = NodeId(header.member)},
+                  .value = {static_cast<Kind>(header.kind), Bytes(data)}};
+}
+
+class LmdbStore final : public Store {
+ public:
+  LmdbStore(std::string directory, int lock) : directory_(std::move(directory)), lock_(lock) {}
+  ~LmdbStore() override {
+    if (env_ != nullptr) mdb_env_close(env_);
+    ::close(lock_);
+  }
+
+  Result<void> open(const Identity& expected) {
+    int rc = mdb_env_create(&env_);
+    if (rc == 0) rc = mdb_env_set_maxdbs(env_, 4);
+    if (rc == 0) rc = mdb_env_set_mapsize(env_, map_size);
+    if (rc == 0) rc = mdb_env_open(env_, directory_.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    if (rc == MDB_INVALID || rc == MDB_CORRUPTED || rc == MDB_VERSION_MISMATCH) {
+      return Error{Errc::corrupt,
+                   directory_ + "/data.mdb is not a log of ours: " + mdb_strerror(rc)};
+    }
+    if (rc != 0) return storage_error("cannot open the log in " + directory_, rc);
+    auto txn = Transaction::begin(env_, 0);
+    if (!txn) return std::move(txn).error();
+    rc = mdb_dbi_open(txn->get(), "entries", MDB_CREATE | MDB_INTEGERKEY, &entries_);
+    if (rc == 0) rc = mdb_dbi_open(txn->get(), "meta", MDB_CREATE, &meta_);
+    if (rc != 0) return storage_error("cannot open the tables of " + directory_, rc);
+    if (auto checked = check_identity(txn->get(), expected); !checked) return checked;
+    return txn->commit();
+  }
+
+  Result<void> commit(const std::vector<Change>& changes) override {
+    auto txn = Transaction::begin(env_, 0);
+    if (!txn) return std::move(txn).error();
+    for (const Change& change : changes) {
+      int rc = std::visit([&](const auto& c) { return put(txn->get(), c); }, change);
+      if (rc != 0) return storage_error("cannot write to the log in " + directory_, rc);
+    }
+    return txn->commit();
+  }
+
+  Result<std::vector<LogEntry>> read(Position first, Position end,
+                                     std::size_t bytes_max) const override {
+    auto txn = Transaction::begin(env_, MDB_RDONLY);
+    if (!txn) return std::move(txn).error();
+    std::vector<LogEntry> found;
+    Cursor cursor(txn->get(), entries_);
+    std::size_t bytes = 0;
+    ByteView stored;
+    Position at = first;
+    int rc = cursor.get(at, stored, MDB_SET_RANGE);
+    for (; rc == 0 && at < end && bytes < bytes_max; rc = cursor.get(at, stored, MDB_NEXT)) {
+      auto entry = decode_entry(at, stored);
+      if (!entry) return std::move(entry).error();
+      bytes += entry->value.cost();
+      found.push_back(*std::move(entry));
+    }
+    if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
+    return found;
+  }
+
+  Result<Recovered> recover(std::size_t window_bytes) override {
+    auto txn = Transaction::begin(env_, MDB_RDONLY);
+    if (!txn) return std::move(txn).error();
+    Recovered recovered;
+    if (auto read = get_ballot(txn->get(), "promise", recovered.promised); !read) {
+      return std::move(read).error();
+    }
+    Ballot chosen;  // Stored in the same form; only `round` is used.
+    if (auto read = get_ballot(txn->get(), "chosen_end", chosen); !read) {
+      return std::move(read).error();
+    }
+    recovered.chosen_end = Position(std::max<std::uint64_t>(chosen.round, 1));
+
+    Cursor cursor(txn->get(), entries_);
+    Position at = recovered.chosen_end;
+    recovered.first = at;
+    ByteView stored;
+    std::size_t bytes = 0;
+    int rc = cursor.get(at, stored, MDB_SET_RANGE);
+    rc = rc == 0 ? cursor.get(at, stored, MDB_PREV) : cursor.get(at, stored, MDB_LAST);
+    for (; rc == 0 && at < recovered.chosen_end && bytes < window_bytes;
+         rc = cursor.get(at, stored, MDB_PREV)) {
+      if (at.next() != recovered.first) {
+        return Error{Errc::corrupt, "the log in " + directory_ + " lacks position " +
+                                        std::to_string(recovered.first.value() - 1)};
+      }
+      bytes += stored.size() + 64;
+      recovered.first = at;
+    }
+    at = recovered.first;
+    rc = cursor.get(at, stored, MDB_SET_RANGE);
+    for (; rc == 0; rc = cursor.get(at, stored, MDB_NEXT)) {
+      auto entry = decode_entry(at, stored);
+      if (!entry) return std::move(entry).error();
+      recovered.entries.push_back(*std::move(entry));
+    }
+    if (rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
+    return recovered;
+  }
+
+ private:
+  int put(MDB_txn* txn, const SetPromise& change) {
+    return put_ballot(txn, "promise", change.ballot);
+  }
+
+  int put(MDB_txn* txn, const SetChosenEnd& change) {
+    return put_ballot(txn, "chosen_end", Ballot{.round = change.end.value(), .member = {}});
+  }
+
+  int put(MDB_txn* txn, const PutEntry& change) {
+    const LogEntry& entry = change.entry;
+    ByteView data = entry.value.data.view();
+    EntryHeader header{.checksum = 0,
+                       .kind = static_cast<std::uint32_t>(entry.value.kind),
+                       .position = entry.position.value(),
+                       .round = entry.ballot.round,
+                       .member = entry.ballot.member.value()};
+    header.checksum = checksum_of(header, data);
+    std::uint64_t number = entry.position.value();
+    MDB_val key{sizeof(number), &number};
+    MDB_val value{sizeof(header) + data.size(), nullptr};
+    int rc = mdb_put(txn, entries_, &key, &value, MDB_RESERVE);
+    if (rc != 0) return rc;
+    std::memcpy(value.mv_data, &header, sizeof(header));
+    if (!data.empty()) {
+      std::memcpy(static_cast<char*>(value.mv_data) + sizeof(header), data.data(), data.size());
+    }
+    return 0;
+  }
+
+  int put_ballot(MDB_txn* txn, const char* name, const Ballot& ballot) {
+    StoredBallot stored{
+        .checksum = 0, .format = format, .round = ballot.round, .member = ballot.member.value()};
+    stored.checksum = checksum_of(stored);
+    MDB_val key{std::strlen(name), const_cast<char*>(name)};
+    MDB_val value{sizeof(stored), &stored};
+    return mdb_put(txn, meta_, &key, &value, 0);
+  }
+
+  Result<void> get_ballot(MDB_txn* txn, const char* name, Ballot& ballot) const {
+    MDB_val key{std::strlen(name), const_cast<char*>(name)};
+    MDB_val value{};
+    int rc = mdb_get(txn, meta_, &key, &value);
+    if (rc == MDB_NOTFOUND) return {};
+    if (rc != 0) return storage_error("cannot read the log's state", rc);
+    StoredBallot stored;
+    if (value.mv_size == sizeof(stored)) std::memcpy(&stored, value.mv_data, sizeof(stored));
+    if (value.mv_size != sizeof(stored) || stored.checksum != checksum_of(stored)) {
+      return Error{Errc::corrupt, directory_ + ": the stored " + name +
+                                      " is damaged; this replica must not vote with it"};
+    }
+    ballot = Ballot{.round = stored.round, .member = NodeId(stored.member)};
+    return {};
+  }
+
+  Result<void> check_identity(MDB_txn* txn, const Identity& expected) {
+    MDB_val key{8, const_cast<char*>("identity")};
+    MDB_val value{};
+    int rc = mdb_get(txn, meta_, &key, &value);
+    StoredIdentity stored{.checksum = 0,
+                          .format = format,
+                          .cluster = expected.cluster.value(),
+                          .member = expected.member.value(),
+                          .incarnation = expected.incarnation};
+    if (rc == MDB_NOTFOUND) {
+      stored.checksum = checksum_of(stored);
+      value = {sizeof(stored), &stored};
+      rc = mdb_put(txn, meta_, &key, &value, 0);
+      return rc == 0 ? Result<void>{} : storage_error("cannot write the identity", rc);
+    }
+    if (rc != 0) return storage_error("cannot read the identity", rc);
+    if (value.mv_size == sizeof(stored)) std::memcpy(&stored, value.mv_data, sizeof(stored));
+    if (value.mv_size != sizeof(stored) || stored.checksum != checksum_of(stored)) {
+      return Error{Errc::corrupt, directory_ + ": the stored identity is damaged"};
+    }
+    auto hex = [](std::uint64_t n) {
+      char text[17];
+      std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(n));
+      return std::string(text);
+    };
+    if (stored.cluster != expected.cluster.value()) {
+      return Error{Errc::wrong_cluster, directory_ + " belongs to cluster " + hex(stored.cluster) +
+                                            ", not to " + hex(expected.cluster.value()) +
+                                            "; use that cluster's id or another directory"};
+    }
+    if (stored.member != expected.member.value()) {
+      return Error{Errc::wrong_cluster, directory_ + " is member " + std::to_string(stored.member) +
+                                            "'s, not member " +
+                                            std::to_string(expected.member.value()) + "'s"};
+    }
+    return {};
+  }
+
+  std::string directory_;
+  int lock_;
+  MDB_env* env_ = nullptr;
+  MDB_dbi entries_ = 0;
+  MDB_dbi meta_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_lmdb_store(const std::string& directory,
+                                               const Identity& expected) {
+  std::error_code failure;
+  std::filesystem::create_directories(directory, failure);
+  if (failure) {
+    return Error{Errc::storage,
+                 "cannot make the directory " + directory + ": " + failure.message()};
+  }
+  std::string lock_path = directory + "/lock";
+  int lock = ::open(lock_path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  if (lock < 0) {
+    Errc code = errno == EACCES ? Errc::permission : Errc::storage;
+    return Error{code, "cannot open " + lock_path + ": " + std::strerror(errno)};
+  }
+  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    ::close(lock);
+    return Error{Errc::address_in_use,
+                 directory + " is in use by another process; a directory serves one member"};
+  }
+  auto store = std::make_unique<LmdbStore>(directory, lock);
+  if (auto opened = store->open(expected); !opened) return std::move(opened).error();
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+}  // namespace cluster::replog

@@ -1,0 +1,54 @@
+// A candidate's phase 1: gathers what a quorum has accepted, and picks what must be proposed again.
+//
+// Source: Lamport, "Paxos Made Simple", 2.2 (P2c): at each open position the value of the highest
+// ballot that any member of a quorum reports is the only one that may be proposed; where none
+// reports, any may.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "replog/configuration.hpp"
+#include "replog/messages.hpp"
+
+namespace cluster::replog {
+
+class Preparation {
+ public:
+  Preparation(const Configuration& configuration, Ballot ballot, Position from)
+      : configuration_(configuration),
+        ballot_(ballot),
+        from_(from),
+        chosen_end_(from),
+        end_(from) {}
+
+  Ballot ballot() const { return ballot_; }
+  Position from() const { return from_; }
+
+  // Takes a granted answer, or ignores it when it is not the one expected next. True when it was
+  // taken.
+  bool take(NodeId member, const Promised&);
+
+  // The position to ask this member from next.
+  Position next_of(NodeId member) const;
+  bool is_whole(NodeId member) const { return whole_.contains(member); }
+  bool has_quorum() const { return whole_.size() >= configuration_.quorum(); }
+
+  // Positions in [from, chosen_end) are chosen as far as anyone who answered knows; nothing is
+  // accepted at or after `end` by those who did.
+  Position chosen_end() const { return chosen_end_; }
+  Position end() const { return end_; }
+  const LogEntry* best(Position at) const;
+
+ private:
+  const Configuration& configuration_;
+  Ballot ballot_;
+  Position from_;
+  Position chosen_end_;
+  Position end_;
+  std::map<NodeId, Position> next_;
+  std::set<NodeId> whole_;
+  std::map<Position, LogEntry> best_;
+};
+
+}  // namespace cluster::replog

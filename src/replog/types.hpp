@@ -1,0 +1,64 @@
+// The words of the protocol: ballots, values, entries.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+
+#include "cluster/logger.hpp"
+#include "cluster/types.hpp"
+
+namespace cluster::replog {
+
+// A leader's right to propose. Totally ordered; no two members ever use the same one.
+struct Ballot {
+  std::uint64_t round = 0;  // 0: none.
+  NodeId member;
+
+  explicit operator bool() const { return round != 0; }
+  friend bool operator==(const Ballot&, const Ballot&) = default;
+  friend auto operator<=>(const Ballot&, const Ballot&) = default;
+};
+
+// Members' ids share a number with the round to make a term (see `term_of`).
+inline constexpr std::uint64_t member_id_max = 0xffff;
+inline constexpr std::uint64_t round_max = (std::uint64_t{1} << 47) - 1;
+
+// A ballot as one number, in the same order.
+inline std::uint64_t term_of(const Ballot& ballot) {
+  return (ballot.round << 16) | ballot.member.value();
+}
+
+inline std::string to_field(const Ballot& ballot) {
+  return std::to_string(ballot.round) + "." + std::to_string(ballot.member.value());
+}
+
+// What an entry is for. Stored and sent: never renumber. `config` and `truncate` have their place
+// here and are proposed by nobody yet.
+enum class Kind : std::uint8_t {
+  data = 0,  // An application's.
+  noop = 1,  // Fills a hole that an earlier leader left.
+  lead = 2,  // A leader's first own entry: everything of older leaders lies before it.
+  config = 3,
+  truncate = 4,
+};
+inline constexpr std::uint8_t kind_max = 4;
+
+struct Value {
+  Kind kind = Kind::data;
+  Bytes data;
+
+  std::size_t cost() const { return data.size() + 64; }  // Memory, about.
+  friend bool operator==(const Value&, const Value&) = default;
+};
+
+// A value accepted at a position by the authority of a ballot.
+struct LogEntry {
+  Position position;
+  Ballot ballot;
+  Value value;
+
+  friend bool operator==(const LogEntry&, const LogEntry&) = default;
+};
+
+}  // namespace cluster::replog

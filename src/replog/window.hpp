@@ -1,0 +1,79 @@
+// The accepted entries that are kept in memory: all that are open or not yet durable, and as many
+// chosen ones before them as fit. Older ones are in the store.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "base/check.hpp"
+#include "replog/types.hpp"
+
+namespace cluster::replog {
+
+class Window {
+ public:
+  explicit Window(Position first) : first_(first) {}
+
+  Position first() const { return first_; }                    // Nothing before it is here.
+  Position end() const { return first_.plus(slots_.size()); }  // Nothing at or after it exists.
+  std::size_t bytes() const { return bytes_; }
+
+  const LogEntry* find(Position at) const {
+    if (at < first_ || at >= end()) return nullptr;
+    const auto& slot = slots_[distance(first_, at)];
+    return slot ? &*slot : nullptr;
+  }
+
+  void put(LogEntry entry) {
+    CLUSTER_CHECK(entry.position >= first_, "released positions are settled", entry.position,
+                  first_);
+    while (end() <= entry.position) slots_.emplace_back();
+    auto& slot = slots_[distance(first_, entry.position)];
+    if (slot) bytes_ -= slot->value.cost();
+    bytes_ += entry.value.cost();
+    slot = std::move(entry);
+  }
+
+  // What is here of [from, to), in order, until `bytes_max` is passed. `next` becomes the first
+  // position that was not looked at.
+  std::vector<LogEntry> range(Position from, Position to, std::size_t bytes_max,
+                              Position& next) const {
+    CLUSTER_CHECK(from >= first_, "a range in memory starts in memory", from, first_);
+    std::vector<LogEntry> entries;
+    std::size_t bytes = 0;
+    for (next = from; next < to && bytes < bytes_max; next = next.next()) {
+      const LogEntry* entry = find(next);
+      if (entry == nullptr) continue;
+      bytes += entry->value.cost();
+      entries.push_back(*entry);
+    }
+    return entries;
+  }
+
+  void release_before(Position to) {
+    while (first_ < to && !slots_.empty()) {
+      if (slots_.front()) bytes_ -= slots_.front()->value.cost();
+      slots_.pop_front();
+      first_ = first_.next();
+    }
+  }
+
+  // The position at which the newest `keep_bytes` before `limit` begin.
+  Position keep_from(Position limit, std::size_t keep_bytes) const {
+    std::size_t bytes = 0;
+    Position at = limit;
+    while (at > first_ && bytes < keep_bytes) {
+      at = Position(at.value() - 1);
+      if (const LogEntry* entry = find(at)) bytes += entry->value.cost();
+    }
+    return at;
+  }
+
+ private:
+  Position first_;
+  std::deque<std::optional<LogEntry>> slots_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace cluster::replog
