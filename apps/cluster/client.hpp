@@ -1,0 +1,48 @@
+// One command's connection to a cluster: finds the masters, owns a runtime, asks and waits.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/result.hpp"
+#include "cluster/runtime.hpp"
+#include "node/admin_client.hpp"
+#include "options.hpp"
+
+namespace cluster::app {
+
+// From --master, else --dir, else CLUSTER_MASTERS, else the cluster that `up` started in
+// CLUSTER_DIR or the default directory. `not_found` says how to name one.
+Result<std::vector<Endpoint>> find_masters(const ClientOptions&);
+
+class Client {
+ public:
+  // Connects to nothing yet.
+  static Result<std::unique_ptr<Client>> open(const ClientOptions&);
+  Client(std::vector<Endpoint> masters, Duration timeout);
+
+  // Waits for the leader's answer.
+  template <class Answer>
+  Result<Answer> ask(wire::AdminBody question) {
+    return node::expect<Answer>(admin_.ask(std::move(question), timeout_).get());
+  }
+
+  const std::vector<Endpoint>& masters() const { return masters_; }
+  node::AdminClient& admin() { return admin_; }
+  runtime::Host& host() { return runtime_.host(); }
+  Duration timeout() const { return timeout_; }
+
+ private:
+  std::vector<Endpoint> masters_;
+  Duration timeout_;
+  Runtime runtime_;
+  node::AdminClient admin_;
+};
+
+// What each of these masters says of itself; `unreachable` in place of those that are silent.
+std::vector<Result<wire::MasterStatus>> ask_all_masters(Client&, Duration timeout);
+// The status of the one that leads with the highest term; none when no answer claims to lead.
+const wire::MasterStatus* leader_of(const std::vector<Result<wire::MasterStatus>>&);
+
+}  // namespace cluster::app

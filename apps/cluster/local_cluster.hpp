@@ -1,0 +1,78 @@
+// The cluster that `cluster up` started on this machine: what `up` wrote about it in its directory,
+// and its processes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/result.hpp"
+#include "cluster/types.hpp"
+
+namespace cluster::app {
+
+// A process, told apart from a later one with the same number by when it started.
+struct Process {
+  pid_t pid = 0;
+  std::uint64_t start_time = 0;  // Field 22 of /proc/PID/stat.
+};
+
+// The start time of a living process; none when there is none, or only a zombie.
+std::optional<std::uint64_t> start_time_of(pid_t pid);
+bool is_alive(const Process&);
+
+struct LocalDaemon {
+  std::string name;  // "master-1", "agent-2"
+  std::uint64_t number = 0;
+  Endpoint endpoint;
+  Process process;
+  std::vector<std::string> arguments;  // Of the program `cluster`.
+};
+
+struct LocalCluster {
+  std::string directory;
+  ClusterUid cluster;
+  bool keep = false;  // `down` leaves the directory.
+  std::vector<LocalDaemon> masters;
+  std::vector<LocalDaemon> agents;
+
+  std::vector<Endpoint> master_endpoints() const;
+};
+
+// The directory that commands use when told none: CLUSTER_DIR, else that of the user's state.
+std::string default_directory();
+// `directory`, or the default one; absolute.
+std::string chosen_directory(const std::string& directory);
+
+// None when the directory holds no cluster; `corrupt` when its file cannot be understood.
+Result<std::optional<LocalCluster>> load_local_cluster(const std::string& directory);
+Result<void> save_local_cluster(const LocalCluster&);  // At once or not at all.
+
+// Keeps a second `up` or `down` away from the directory while this lives.
+class DirectoryLock {
+ public:
+  static Result<DirectoryLock> take(const std::string& directory);  // Creates the directory.
+  DirectoryLock(DirectoryLock&& other) noexcept : descriptor_(other.descriptor_) {
+    other.descriptor_ = -1;
+  }
+  ~DirectoryLock();
+
+ private:
+  explicit DirectoryLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
+// Starts this program again with `arguments`, in a session of its own, with its output appended to
+// `log_file`.
+Result<Process> spawn_detached(const std::vector<std::string>& arguments,
+                               const std::string& log_file);
+
+// A port on 127.0.0.1 that nobody listens on now, outside the range that the kernel hands out by
+// itself, and not among `taken`.
+Result<std::uint16_t> free_port(const std::vector<std::uint16_t>& taken);
+bool is_port_free(std::uint16_t port);
+
+}  // namespace cluster::app

@@ -1,0 +1,140 @@
+// What each command was told on its command line. Filled by command_line*.cpp, used by cmd_*.cpp.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cluster/logger.hpp"
+#include "cluster/types.hpp"
+
+namespace cluster::app {
+
+// Where the cluster is, for every command that asks one.
+struct ClientOptions {
+  std::string masters;    // HOST:PORT,... ; else CLUSTER_MASTERS
+  std::string directory;  // Of `up`; else CLUSTER_DIR, else the default.
+  Duration timeout = std::chrono::seconds(15);
+};
+
+struct ListOptions {
+  ClientOptions client;
+  bool json = false;
+};
+
+struct TasksOptions {
+  ClientOptions client;
+  bool json = false;
+  bool open_only = false;
+  std::string job;
+  std::uint32_t limit = 1000;
+};
+
+struct StatusOptions {
+  ClientOptions client;
+  bool json = false;
+  Duration wait{};  // For a leader.
+};
+
+struct DaemonOptions {
+  LogLevel log_level = LogLevel::info;
+  bool insecure = false;
+};
+
+struct MasterCommand {
+  DaemonOptions daemon;
+  std::uint64_t id = 0;
+  std::string members;  // 1=HOST:PORT,...
+  std::string cluster_id;
+  std::string directory;
+  std::string listen;
+  Duration agent_timeout = std::chrono::seconds(15);
+  Duration ping_interval{};
+  Duration election_timeout = std::chrono::milliseconds(600);
+};
+
+struct AgentCommand {
+  DaemonOptions daemon;
+  std::string masters;
+  std::string directory;
+  std::string listen = "127.0.0.1:0";
+  std::string hostname;
+  std::string resources;
+  std::string supervisor;
+  bool no_cgroups = false;
+  bool no_cpu_quota = false;
+};
+
+struct UpOptions {
+  std::string directory;
+  std::uint32_t masters = 3;
+  std::uint32_t agents = 3;
+  bool keep = false;
+  double agent_cpus = 0;  // 0: an equal share of the machine.
+  double agent_mem = 0;
+  Duration agent_timeout = std::chrono::seconds(15);
+  Duration timeout = std::chrono::seconds(60);
+  LogLevel log_level = LogLevel::info;
+};
+
+struct DownOptions {
+  std::string directory;
+  bool keep = false;
+  Duration timeout = std::chrono::seconds(20);
+};
+
+struct RunOptions {
+  ClientOptions client;
+  std::vector<std::string> command;
+  std::string name;
+  std::string resources;
+  double cpus = 0.1;
+  double mem = 32;
+  std::map<std::string, std::string> environment;
+  std::uint32_t instances = 1;
+  std::uint32_t attempts = 1;
+  Duration kill_grace = std::chrono::seconds(5);
+};
+
+struct SubmitOptions {
+  ClientOptions client;
+  std::string file;
+  bool wait = false;
+  bool check = false;  // Only whether the file is right.
+};
+
+struct LogsOptions {
+  ClientOptions client;
+  std::string task;
+  bool follow = false;
+  bool standard_error = false;
+};
+
+struct KillOptions {
+  ClientOptions client;
+  std::string target;
+  bool wait = false;
+};
+
+struct SimOptions {
+  std::string seeds;
+};
+
+// The commands: each returns the program's exit code.
+int cmd_master(const MasterCommand&);
+int cmd_agent(const AgentCommand&);
+int cmd_up(const UpOptions&);
+int cmd_down(const DownOptions&);
+int cmd_run(const RunOptions&);
+int cmd_submit(const SubmitOptions&);
+int cmd_tasks(const TasksOptions&);
+int cmd_agents(const ListOptions&);
+int cmd_masters(const ListOptions&);
+int cmd_frameworks(const ListOptions&);
+int cmd_jobs(const ListOptions&);
+int cmd_logs(const LogsOptions&);
+int cmd_kill(const KillOptions&);
+int cmd_status(const StatusOptions&);
+
+}  // namespace cluster::app
