@@ -2,7 +2,8 @@
 //
 // A library without network, clock or threads: the caller says what changed and when it is, and
 // takes offers out. Cost follows what changed, not the size of the cluster. Deterministic: the same
-// calls give the same offers. One thread at a time.
+// calls give the same offers. One thread at a time. Unknown ids are ignored everywhere: a recovery
+// and a removal may cross on their way here. More than an owner holds is never taken back from it.
 //
 // Algorithm: Ghodsi et al., "Dominant Resource Fairness", NSDI 2011; weights as in section 3 there.
 // Shares are compared role by role, then framework by framework; ties go to who was offered least
@@ -30,7 +31,7 @@ struct Grant {
 };
 
 struct AllocatorOptions {
-  // Offers smaller than this in every one of its names are not made.
+  // Offers smaller than this in every one of its names are not made. Empty: anything is offered.
   Resources offer_min;
 };
 
@@ -40,7 +41,8 @@ class Allocator {
   Allocator(Allocator&&) noexcept;
   ~Allocator();
 
-  // Roles. Any role may be used at once; its weight is 1 until set. Weights are over 0.
+  // Roles. Any role may be used at once; its weight is 1 until set. A weight that is not a
+  // number over 0 is ignored.
   void set_weight(const std::string& role, double weight);
 
   // Agents. `used` is what tasks hold already, by framework (at failover: before those frameworks
@@ -53,7 +55,8 @@ class Allocator {
   void remove_agent(const AgentId&);
   void set_agent_active(const AgentId&, bool active);  // An inactive agent is not offered.
 
-  // Frameworks. Inactive ones keep what they hold and are offered nothing.
+  // Frameworks. Inactive ones keep what they hold, are offered nothing, and lose their filters.
+  // Adding one that is known moves it to the role.
   void add_framework(const FrameworkId&, const std::string& role);
   void remove_framework(const FrameworkId&);  // What it holds stays used until `recover`ed.
   void set_framework_active(const FrameworkId&, bool active);
@@ -80,7 +83,7 @@ class Allocator {
 
   double dominant_share(const FrameworkId&) const;  // 0 to 1, unweighted.
   Resources available(const AgentId&) const;        // Neither granted nor used.
-  Resources allocated(const FrameworkId&) const;    // Granted or used, over all agents.
+  Resources allocated(const FrameworkId&) const;    // Granted or used, united over all agents.
   Metrics metrics() const;
 
  private:
