@@ -1,0 +1,43 @@
+// The host of production: the node thread, the disk thread, the delivery thread.
+#pragma once
+
+#include <memory>
+
+#include "cluster/runtime.hpp"
+#include "net/node_loop.hpp"
+#include "net/tcp_transport.hpp"
+#include "net/worker.hpp"
+#include "runtime/host.hpp"
+
+namespace cluster::net {
+
+class ThreadsHost final : public runtime::Host {
+ public:
+  explicit ThreadsHost(const RuntimeOptions&, TcpOptions tcp = {});
+
+  // Runs what is queued: first on the disk thread, then on the node thread, then on the delivery
+  // thread, so that every operation ends. Sessions still open are dropped without a word.
+  ~ThreadsHost() override;
+
+  Time now() const override;
+  WallTime wall_now() const override;
+  void post(Callback callback) override { loop_.post(std::move(callback)); }
+  bool on_node_thread() const override { return loop_.is_current(); }
+  void post_disk(Callback callback) override { disk_.execute(std::move(callback)); }
+  const std::shared_ptr<Executor>& delivery() const override { return delivery_; }
+  std::unique_ptr<runtime::Alarm> make_alarm(std::function<void()> on_wake) override;
+  runtime::Transport& transport() override { return *transport_; }
+  const Logger& logger() const override { return logger_; }
+  std::uint64_t random_seed() override;
+  Metrics metrics() const override { return transport_->metrics(); }
+
+ private:
+  Logger logger_;
+  NodeLoop loop_;
+  Worker disk_;
+  std::shared_ptr<Worker> own_delivery_;  // None when continuations run elsewhere.
+  std::shared_ptr<Executor> delivery_;
+  std::unique_ptr<TcpTransport> transport_;
+};
+
+}  // namespace cluster::net
