@@ -9,7 +9,10 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "cluster/job.hpp"
@@ -67,7 +70,7 @@ struct TaskRecord {
   std::string name;
   Resources resources;
   std::optional<JobRef> job;
-  Bytes spec;  // The encoded TaskSpec, as the framework handed it in.
+  Bytes spec;  // The encoded TaskSpec, as the framework handed it in; dropped in the history.
   TaskStatus status;
   bool acknowledged = false;    // The framework has heard of the end.
   bool kill_requested = false;  // Committed, so that a failover does not forget it.
@@ -149,7 +152,8 @@ using RegistryCommand =
 Bytes encode(const RegistryCommand&);
 Result<RegistryCommand> decode_registry_command(ByteView);
 
-// What an applied command changed, in the order of the changes: what a leader acts on.
+// What an applied command changed, in the order of the changes: what a leader acts on. It names
+// whatever the change is about: a task's events name its agent, framework and job too.
 struct RegistryEvent {
   enum class Kind : std::uint8_t {
     agent_registered,
@@ -164,7 +168,7 @@ struct RegistryEvent {
     job_changed,
     refused,  // The command did not fit the state; `message` says why. Nothing changed.
   };
-  Kind kind;
+  Kind kind = Kind::refused;
   AgentId agent;
   FrameworkId framework;
   TaskKey task;
@@ -191,7 +195,7 @@ class RegistryState {
 
   Position applied() const { return applied_; }
 
-  // Of everything above; equal states have equal digests, whatever the order of their making.
+  // Of the tables below; equal states have equal digests, whatever the order of their making.
   std::array<std::uint64_t, 2> digest() const { return digest_; }
 
   const std::map<AgentId, AgentRecord>& agents() const { return agents_; }
@@ -223,6 +227,17 @@ class RegistryState {
   std::deque<TaskRecord> history_;
   std::map<JobId, JobRecord> jobs_;
   std::uint64_t frameworks_made_ = 0;
+
+  // What follows from the above, kept so that no command scans a table. Not in the digest.
+  struct JobCounts {
+    std::uint64_t launched = 0;  // Pieces that are launched.
+    std::uint64_t open = 0;      // Pieces that have not succeeded.
+  };
+  std::map<JobId, JobCounts> job_counts_;  // Of jobs that have not ended.
+  std::map<AgentId, std::set<TaskKey>> tasks_of_agent_;
+  std::set<std::pair<WallTime, AgentId>> lost_agents_;  // Oldest first, as the two below.
+  std::set<std::pair<WallTime, FrameworkId>> removed_frameworks_;
+  std::set<std::pair<WallTime, JobId>> ended_jobs_;
 };
 
 }  // namespace cluster

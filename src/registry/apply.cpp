@@ -1,0 +1,312 @@
+#include "registry/apply.hpp"
+
+#include "base/check.hpp"
+
+namespace cluster {
+
+using registry::TaskEvent;
+using registry::TaskPhase;
+
+RegistryState::RegistryState(RegistryLimits limits) : limits_(limits) {}
+
+std::vector<RegistryEvent> RegistryState::apply(Position at, const RegistryCommand& command) {
+  CLUSTER_CHECK(at > applied_, "entries are applied in the order of their positions", at, applied_);
+  applied_ = at;
+  RegistryApply one(*this, at);
+  std::visit([&](const auto& body) { one.on(body); }, command);
+  return one.take_events();
+}
+
+namespace {
+
+template <class Key, class Row>
+const Row* find_row(const std::map<Key, Row>& rows, const Key& key) {
+  auto at = rows.find(key);
+  return at == rows.end() ? nullptr : &at->second;
+}
+
+}  // namespace
+
+const AgentRecord* RegistryState::find(const AgentId& id) const { return find_row(agents_, id); }
+const FrameworkRecord* RegistryState::find(const FrameworkId& id) const {
+  return find_row(frameworks_, id);
+}
+const TaskRecord* RegistryState::find(const TaskKey& key) const { return find_row(tasks_, key); }
+const JobRecord* RegistryState::find(const JobId& id) const { return find_row(jobs_, id); }
+
+// Events.
+
+void RegistryApply::tell(Kind kind, const AgentId& agent) {
+  events_.push_back(RegistryEvent{.kind = kind, .agent = agent});
+}
+void RegistryApply::tell(Kind kind, const FrameworkId& framework) {
+  events_.push_back(RegistryEvent{.kind = kind, .framework = framework});
+}
+void RegistryApply::tell(Kind kind, const TaskRecord& task) {
+  events_.push_back(RegistryEvent{.kind = kind,
+                                  .agent = task.agent,
+                                  .framework = task.key.framework,
+                                  .task = task.key,
+                                  .job = task.job ? task.job->job : JobId()});
+}
+void RegistryApply::tell(Kind kind, const JobId& job) {
+  events_.push_back(RegistryEvent{.kind = kind, .job = job});
+}
+void RegistryApply::refuse(RegistryEvent named, std::string message) {
+  named.kind = Kind::refused;
+  named.message = std::move(message);
+  events_.push_back(std::move(named));
+}
+
+// Agents.
+
+void RegistryApply::on(const RegisterAgent& command) {
+  const AgentRecord& agent = command.agent;
+  if (!agent.id) return refuse({.agent = agent.id}, "an agent needs an id");
+  auto [at, is_new] = state_.agents_.try_emplace(agent.id);
+  if (!is_new) {
+    registry::subtract(state_.digest_, registry::row_of(at->second));
+    state_.lost_agents_.erase({at->second.since, agent.id});
+  }
+  at->second = agent;
+  at->second.state = AgentRecord::State::registered;
+  registry::add(state_.digest_, registry::row_of(at->second));
+  tell(Kind::agent_registered, agent.id);
+}
+
+void RegistryApply::on(const LoseAgent& command) {
+  auto agent = state_.agents_.find(command.agent);
+  if (agent == state_.agents_.end()) {
+    return refuse({.agent = command.agent}, "no such agent is known");
+  }
+  if (agent->second.state == AgentRecord::State::lost) {
+    return refuse({.agent = command.agent}, "the agent is lost already");
+  }
+  change(agent->second, [&](AgentRecord& row) {
+    row.state = AgentRecord::State::lost;
+    row.since = command.at;
+  });
+  state_.lost_agents_.emplace(command.at, command.agent);
+  tell(Kind::agent_lost, command.agent);
+
+  auto named = state_.tasks_of_agent_.find(command.agent);
+  if (named != state_.tasks_of_agent_.end()) {
+    const std::set<TaskKey> keys = named->second;  // Ending an orphan takes it out.
+    for (const TaskKey& key : keys) {
+      auto task = state_.tasks_.find(key);
+      if (phase(task->second) == TaskPhase::ended) continue;
+      TaskStatus status{.state = TaskState::lost,
+                        .sequence = task->second.status.sequence + registry::lost_sequence_step,
+                        .reason = "agent_lost",
+                        .message = command.reason,
+                        .at = command.at};
+      end(task, TaskEvent::agent_lost, status);
+    }
+  }
+  trim_lost_agents();
+}
+
+// Frameworks.
+
+void RegistryApply::on(const RegisterFramework& command) {
+  const FrameworkRecord& framework = command.framework;
+  if (!framework.id) return refuse({.framework = framework.id}, "a framework needs an id");
+  auto [at, is_new] = state_.frameworks_.try_emplace(framework.id, framework);
+  if (is_new) {
+    at->second.state = FrameworkRecord::State::active;
+    registry::add(state_.digest_, registry::row_of(at->second));
+    registry::subtract(state_.digest_, registry::frameworks_made_row_of(state_.frameworks_made_));
+    ++state_.frameworks_made_;
+    registry::add(state_.digest_, registry::frameworks_made_row_of(state_.frameworks_made_));
+  } else if (at->second.state == FrameworkRecord::State::removed) {
+    return refuse({.framework = framework.id},
+                  "the framework was removed; it must subscribe as a new one");
+  } else {
+    change(at->second, [&](FrameworkRecord& row) {
+      row.name = framework.name;
+      row.role = framework.role;
+      row.failover_timeout = framework.failover_timeout;
+    });
+  }
+  tell(Kind::framework_registered, framework.id);
+}
+
+void RegistryApply::on(const RemoveFramework& command) {
+  auto framework = state_.frameworks_.find(command.framework);
+  if (framework == state_.frameworks_.end()) {
+    return refuse({.framework = command.framework}, "no such framework is known");
+  }
+  if (framework->second.state == FrameworkRecord::State::removed) {
+    return refuse({.framework = command.framework}, "the framework is removed already");
+  }
+  // Phases are taken before the record changes: afterwards all its open tasks are orphans.
+  std::vector<std::pair<TaskKey, TaskPhase>> tasks;
+  for (auto at = state_.tasks_.lower_bound(TaskKey{.framework = command.framework});
+       at != state_.tasks_.end() && at->first.framework == command.framework; ++at) {
+    tasks.emplace_back(at->first, phase(at->second));
+  }
+  change(framework->second, [&](FrameworkRecord& row) {
+    row.state = FrameworkRecord::State::removed;
+    row.since = command.at;
+  });
+  state_.removed_frameworks_.emplace(command.at, command.framework);
+  tell(Kind::framework_removed, command.framework);
+
+  for (const auto& [key, before] : tasks) {
+    auto task = state_.tasks_.find(key);
+    if (registry::step(before, TaskEvent::framework_removed) == TaskPhase::history) {
+      to_history(task);
+    } else if (before == TaskPhase::open) {
+      change(task->second, [](TaskRecord& row) { row.kill_requested = true; });
+      tell(Kind::task_kill_requested, task->second);
+    }
+  }
+  trim_removed_frameworks();
+}
+
+// Tasks.
+
+TaskPhase RegistryApply::phase(const TaskRecord& task) const {
+  const FrameworkRecord* framework = state_.find(task.key.framework);
+  bool is_active = framework != nullptr && framework->state == FrameworkRecord::State::active;
+  return registry::phase_of(task.status.state, task.kill_requested, is_active);
+}
+
+TaskPhase RegistryApply::phase(const TaskKey& key) const {
+  const TaskRecord* task = state_.find(key);
+  return task == nullptr ? TaskPhase::none : phase(*task);
+}
+
+std::string RegistryApply::problem_of_launch(const TaskRecord& task) const {
+  TaskPhase now = phase(task.key);
+  if (!task.key.task) return "a task needs an id";
+  if (!registry::step(now, TaskEvent::launch)) {
+    return std::string(registry::why_not(now, TaskEvent::launch));
+  }
+  const FrameworkRecord* framework = state_.find(task.key.framework);
+  if (framework == nullptr) return "no such framework is known";
+  if (framework->state != FrameworkRecord::State::active) return "the framework was removed";
+  const AgentRecord* agent = state_.find(task.agent);
+  if (agent == nullptr) return "no such agent is known";
+  if (agent->state != AgentRecord::State::registered) return "the agent is lost";
+  if (task.status.state != TaskState::staging) return "a launch begins as staging";
+  return task.job ? problem_of_ref(*task.job) : std::string();
+}
+
+void RegistryApply::on(const LaunchTask& command) {
+  const TaskRecord& task = command.task;
+  if (std::string problem = problem_of_launch(task); !problem.empty()) {
+    return refuse({.agent = task.agent,
+                   .framework = task.key.framework,
+                   .task = task.key,
+                   .job = task.job ? task.job->job : JobId()},
+                  std::move(problem));
+  }
+  auto at = state_.tasks_.emplace(task.key, task).first;
+  at->second.status.task = task.key.task;
+  at->second.status.agent = task.agent;
+  at->second.acknowledged = false;
+  at->second.kill_requested = false;
+  registry::add(state_.digest_, registry::row_of(at->second));
+  state_.tasks_of_agent_[task.agent].insert(task.key);
+  tell(Kind::task_launched, at->second);
+  if (task.job) piece_launched(*task.job, task.key.task);
+}
+
+void RegistryApply::on(const KillTask& command) {
+  TaskPhase now = phase(command.key);
+  if (!registry::step(now, TaskEvent::kill)) {
+    return refuse({.framework = command.key.framework, .task = command.key},
+                  std::string(registry::why_not(now, TaskEvent::kill)));
+  }
+  TaskRecord& task = state_.tasks_.find(command.key)->second;
+  // Told again when it is asked for again: the first kill may not have reached the agent.
+  if (!task.kill_requested) change(task, [](TaskRecord& row) { row.kill_requested = true; });
+  tell(Kind::task_kill_requested, task);
+}
+
+void RegistryApply::on(const EndTask& command) {
+  RegistryEvent named{.framework = command.key.framework, .task = command.key};
+  TaskPhase now = phase(command.key);
+  if (!registry::step(now, TaskEvent::end)) {
+    return refuse(named, std::string(registry::why_not(now, TaskEvent::end)));
+  }
+  if (!is_terminal(command.status.state)) return refuse(named, "that state is not an end");
+  end(state_.tasks_.find(command.key), TaskEvent::end, command.status);
+}
+
+void RegistryApply::on(const AcknowledgeTask& command) {
+  TaskPhase now = phase(command.key);
+  if (!registry::step(now, TaskEvent::acknowledge)) {
+    return refuse({.framework = command.key.framework, .task = command.key},
+                  std::string(registry::why_not(now, TaskEvent::acknowledge)));
+  }
+  to_history(state_.tasks_.find(command.key));
+}
+
+// The end of an open task, whoever brought it about. An orphan's end needs no acknowledgement.
+void RegistryApply::end(Tasks::iterator at, TaskEvent event, const TaskStatus& status) {
+  auto next = registry::step(phase(at->second), event);
+  CLUSTER_CHECK(next, "only an open task ends", at->first.framework, at->first.task);
+  change(at->second, [&](TaskRecord& row) {
+    row.status = status;
+    row.status.task = row.key.task;
+    row.status.agent = row.agent;
+  });
+  tell(Kind::task_ended, at->second);
+  if (at->second.job) piece_ended(at->second);
+  if (*next == TaskPhase::history) to_history(at);
+}
+
+// The spec goes: nobody runs the task again, and the history's size should not depend on it.
+void RegistryApply::to_history(Tasks::iterator at) {
+  registry::subtract(state_.digest_, registry::row_of(at->second));
+  TaskRecord task = std::move(at->second);
+  state_.tasks_.erase(at);
+  auto named = state_.tasks_of_agent_.find(task.agent);
+  named->second.erase(task.key);
+  if (named->second.empty()) state_.tasks_of_agent_.erase(named);
+  task.acknowledged = true;
+  task.spec = Bytes();
+  registry::add(state_.digest_, registry::history_row_of(task));
+  tell(Kind::task_acknowledged, task);
+  state_.history_.push_back(std::move(task));
+  while (state_.history_.size() > state_.limits_.ended_tasks_kept) {
+    registry::subtract(state_.digest_, registry::history_row_of(state_.history_.front()));
+    state_.history_.pop_front();
+  }
+}
+
+// Limits: the oldest go first, but never one that a kept task names.
+
+void RegistryApply::trim_lost_agents() {
+  auto& lost = state_.lost_agents_;
+  for (auto at = lost.begin(); at != lost.end() && lost.size() > state_.limits_.lost_agents_kept;) {
+    if (state_.tasks_of_agent_.contains(at->second)) {
+      ++at;
+      continue;
+    }
+    auto agent = state_.agents_.find(at->second);
+    registry::subtract(state_.digest_, registry::row_of(agent->second));
+    state_.agents_.erase(agent);
+    at = lost.erase(at);
+  }
+}
+
+void RegistryApply::trim_removed_frameworks() {
+  auto& removed = state_.removed_frameworks_;
+  for (auto at = removed.begin();
+       at != removed.end() && removed.size() > state_.limits_.removed_frameworks_kept;) {
+    auto task = state_.tasks_.lower_bound(TaskKey{.framework = at->second});
+    if (task != state_.tasks_.end() && task->first.framework == at->second) {
+      ++at;
+      continue;
+    }
+    auto framework = state_.frameworks_.find(at->second);
+    registry::subtract(state_.digest_, registry::row_of(framework->second));
+    state_.frameworks_.erase(framework);
+    at = removed.erase(at);
+  }
+}
+
+}  // namespace cluster

@@ -1,0 +1,75 @@
+// One command's way through the registry's state. Total: a command that does not fit is answered
+// with one `refused` event and changes nothing but the applied position.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/registry.hpp"
+#include "registry/digest.hpp"
+#include "registry/lifecycle.hpp"
+
+namespace cluster {
+
+// Lives for one command. `on` is called once.
+struct RegistryApply {
+  using Tasks = std::map<TaskKey, TaskRecord>;
+  using Kind = RegistryEvent::Kind;
+
+  RegistryApply(RegistryState& state, Position at) : state_(state), at_(at) {}
+
+  void on(const RegisterAgent&);
+  void on(const LoseAgent&);
+  void on(const RegisterFramework&);
+  void on(const RemoveFramework&);
+  void on(const LaunchTask&);
+  void on(const KillTask&);
+  void on(const EndTask&);
+  void on(const AcknowledgeTask&);
+  void on(const SubmitJob&);
+  void on(const StopJob&);
+
+  std::vector<RegistryEvent> take_events() { return std::move(events_); }
+
+ private:
+  // Events.
+  void tell(Kind, const AgentId&);
+  void tell(Kind, const FrameworkId&);
+  void tell(Kind, const TaskRecord&);
+  void tell(Kind, const JobId&);
+  void refuse(RegistryEvent named, std::string message);
+
+  // Tasks.
+  registry::TaskPhase phase(const TaskRecord&) const;
+  registry::TaskPhase phase(const TaskKey&) const;
+  std::string problem_of_launch(const TaskRecord&) const;
+  void end(Tasks::iterator, registry::TaskEvent, const TaskStatus&);
+  void to_history(Tasks::iterator);
+
+  // Jobs (apply_jobs.cpp).
+  std::string problem_of_ref(const JobRef&) const;
+  void piece_launched(const JobRef&, const TaskId&);
+  void piece_ended(const TaskRecord&);
+  void settle(JobRecord&, WallTime);  // Ends a job that has come to its end.
+  void change_job(JobRecord&, auto change);
+
+  // Limits.
+  void trim_lost_agents();
+  void trim_removed_frameworks();
+  void trim_ended_jobs();
+
+  // Changes a row and the digest with it.
+  template <class Row, class Change>
+  void change(Row& row, Change body) {
+    registry::subtract(state_.digest_, registry::row_of(row));
+    body(row);
+    registry::add(state_.digest_, registry::row_of(row));
+  }
+
+  RegistryState& state_;
+  Position at_;
+  std::vector<RegistryEvent> events_;
+};
+
+}  // namespace cluster

@@ -1,0 +1,37 @@
+// A 128-bit digest of the whole registry: the sum of its rows' hashes, so that one changed row
+// costs one subtraction and one addition, and the order of changes does not matter. Hashes are of a
+// canonical encoding made here, the same in every build; they find mistakes, not malice.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "cluster/registry.hpp"
+
+namespace cluster::registry {
+
+using Digest = std::array<std::uint64_t, 2>;
+
+inline void add(Digest& digest, const Digest& row) {
+  digest[0] += row[0];
+  digest[1] += row[1];
+}
+inline void subtract(Digest& digest, const Digest& row) {
+  digest[0] -= row[0];
+  digest[1] -= row[1];
+}
+
+// The rows. A job has several, so that a step of one of its tasks costs no more in a large job.
+Digest row_of(const AgentRecord&);
+Digest row_of(const FrameworkRecord&);
+Digest row_of(const TaskRecord&);
+Digest history_row_of(const TaskRecord&);
+Digest row_of(const JobSpec&);
+Digest row_of(const JobRecord&);  // Without its spec and its pieces.
+Digest row_of(const JobId&, std::size_t stage, std::size_t index, const JobTask&);
+Digest frameworks_made_row_of(std::uint64_t count);
+
+// The same, from nothing: for tests, which compare it with the running one.
+Digest recompute_digest(const RegistryState&);
+
+}  // namespace cluster::registry
