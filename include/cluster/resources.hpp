@@ -17,7 +17,7 @@
 
 namespace cluster {
 
-// A scalar amount in thousandths. Inputs stay within `max()`, 2^53 thousandths: exact as a double.
+// A scalar amount in thousandths. Inputs stay within `max()`, so that sums are far from overflow.
 class Scalar {
  public:
   constexpr Scalar() = default;
