@@ -3,20 +3,17 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/endpoint.hpp"
 #include "base/random.hpp"
@@ -89,27 +86,6 @@ bool can_bind(std::uint16_t port) {
 }
 
 }  // namespace
-
-std::optional<std::uint64_t> start_time_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  // The second field is the name in parentheses, which may hold anything.
-  auto after_name = line.rfind(')');
-  if (after_name == std::string::npos) return std::nullopt;
-  std::istringstream fields(line.substr(after_name + 1));
-  std::string state, skipped;
-  fields >> state;
-  if (state == "Z" || state == "X") return std::nullopt;
-  for (int field = 4; field < 22; ++field) fields >> skipped;
-  std::uint64_t start_time = 0;
-  if (!(fields >> start_time)) return std::nullopt;
-  return start_time;
-}
-
-bool is_alive(const Process& process) {
-  return process.pid > 0 && start_time_of(process.pid) == process.start_time;
-}
 
 std::vector<Endpoint> LocalCluster::master_endpoints() const {
   std::vector<Endpoint> endpoints;
@@ -204,42 +180,6 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
 
 DirectoryLock::~DirectoryLock() {
   if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-Result<Process> spawn_detached(const std::vector<std::string>& arguments,
-                               const std::string& log_file) {
-  std::error_code failure;
-  std::string program = fs::read_symlink("/proc/self/exe", failure).string();
-  if (failure) return Error{Errc::failed, "cannot find this program: " + failure.message()};
-  std::vector<char*> argv{program.data()};
-  std::vector<std::string> copies = arguments;
-  for (auto& argument : copies) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&files, 1, log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                                   0644);
-  posix_spawn_file_actions_adddup2(&files, 1, 2);
-  posix_spawn_file_actions_addclosefrom_np(&files, 3);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  pid_t pid = 0;
-  int code = posix_spawn(&pid, program.c_str(), &files, &attributes, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  if (code != 0) {
-    return Error{Errc::failed, "cannot start " + program + ": " + std::strerror(code)};
-  }
-  return Process{.pid = pid, .start_time = start_time_of(pid).value_or(0)};
 }
 
 bool is_port_free(std::uint16_t port) { return can_bind(port); }

@@ -2,8 +2,6 @@
 // and its processes.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,18 +9,9 @@
 
 #include "cluster/result.hpp"
 #include "cluster/types.hpp"
+#include "process.hpp"
 
 namespace cluster::app {
-
-// A process, told apart from a later one with the same number by when it started.
-struct Process {
-  pid_t pid = 0;
-  std::uint64_t start_time = 0;  // Field 22 of /proc/PID/stat.
-};
-
-// The start time of a living process; none when there is none, or only a zombie.
-std::optional<std::uint64_t> start_time_of(pid_t pid);
-bool is_alive(const Process&);
 
 struct LocalDaemon {
   std::string name;  // "master-1", "agent-2"
@@ -64,11 +53,6 @@ class DirectoryLock {
   explicit DirectoryLock(int descriptor) : descriptor_(descriptor) {}
   int descriptor_;
 };
-
-// Starts this program again with `arguments`, in a session of its own, with its output appended to
-// `log_file`.
-Result<Process> spawn_detached(const std::vector<std::string>& arguments,
-                               const std::string& log_file);
 
 // A port on 127.0.0.1 that nobody listens on now, outside the range that the kernel hands out by
 // itself, and not among `taken`.

@@ -1,0 +1,163 @@
+// The commands that start and stop clusters and their processes.
+#include "command_line.hpp"
+
+#include "options.hpp"
+#include "text.hpp"
+
+namespace cluster::app {
+namespace {
+
+void add_log_level(CLI::App& app, LogLevel& level) {
+  app.add_option_function<std::string>(
+         "--log-level",
+         [&level](const std::string& name) {
+           for (auto known :
+                {LogLevel::debug, LogLevel::info, LogLevel::warning, LogLevel::error}) {
+             if (name == to_string(known)) level = known;
+           }
+         },
+         "Lowest level of the log lines: debug, info, warning, error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->default_str("info");
+}
+
+void add_master(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<MasterCommand>();
+  CLI::App* app = root.add_subcommand("master", "Run one master of a cluster, until SIGTERM");
+  app->add_option("--id", options->id, "This master's number among the members")
+      ->required()
+      ->check(CLI::PositiveNumber);
+  app->add_option("--members", options->members, "All masters: 1=HOST:PORT,2=HOST:PORT,...")
+      ->required();
+  app->add_option("--cluster-id", options->cluster_id,
+                  "The cluster's id, the same on all masters: up to 16 hexadecimal digits")
+      ->required();
+  app->add_option("--dir", options->directory, "Where this master keeps its replica of the log")
+      ->required();
+  app->add_option("--listen", options->listen, "Listen here instead of at its member's address");
+  app->add_flag("--insecure", options->daemon.insecure,
+                "Allow addresses other than loopback: anyone who reaches them can run programs");
+  add_duration(*app, "--agent-timeout", options->agent_timeout,
+               "How long an agent may be silent before its tasks are given to others");
+  add_duration(*app, "--ping-interval", options->ping_interval,
+               "Between two pings of an agent; 0: a fifth of the agent timeout, at most 1s");
+  add_duration(*app, "--election-timeout", options->election_timeout,
+               "How long a leader may be silent before the others elect");
+  add_log_level(*app, options->daemon.log_level);
+  app->footer(
+      "Examples:\n"
+      "  One master on this machine:\n"
+      "    cluster master --id 1 --members 1=127.0.0.1:5050 --cluster-id c0ffee --dir "
+      "/var/lib/cluster/master\n"
+      "  The second of three:\n"
+      "    cluster master --id 2 --members 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003 \\\n"
+      "      --cluster-id c0ffee --dir /var/lib/cluster/m2\n\n"
+      "The directory is made for one member of one cluster and refuses to be another's.\n"
+      "Log lines go to standard error. `cluster up` does all of this for a local cluster.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_master(*options); }; });
+}
+
+void add_agent(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<AgentCommand>();
+  CLI::App* app = root.add_subcommand("agent", "Run this machine's agent, until SIGTERM");
+  app->add_option("--masters", options->masters, "HOST:PORT of the masters, separated by commas")
+      ->required();
+  app->add_option("--dir", options->directory, "Where it keeps its identity, tasks and sandboxes")
+      ->required();
+  app->add_option("--resources", options->resources,
+                  "What it offers: \"cpus:4;mem:2048\"; without: what the machine has");
+  app->add_option("--listen", options->listen,
+                  "Where it answers `cluster logs`; port 0: a free one")
+      ->capture_default_str();
+  app->add_option("--hostname", options->hostname, "Its name in lists; without: the machine's");
+  app->add_option("--supervisor", options->supervisor,
+                  "The program `cluster-supervisor`; without: the one beside this program");
+  app->add_flag("--no-cgroups", options->no_cgroups,
+                "Do not hold tasks to their limits by cgroups");
+  app->add_flag("--no-cpu-quota", options->no_cpu_quota,
+                "Let tasks use more cpus than they asked for while nobody else wants them");
+  app->add_flag("--insecure", options->daemon.insecure,
+                "Allow addresses other than loopback: anyone who reaches them can run programs");
+  add_log_level(*app, options->daemon.log_level);
+  app->footer(
+      "Examples:\n"
+      "  cluster agent --masters 127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003 --dir "
+      "/var/lib/cluster/agent\n"
+      "  cluster agent --masters 127.0.0.1:5050 --dir /tmp/a1 --resources \"cpus:2;mem:1024\"\n\n"
+      "Its tasks outlive it: started again on the same directory it finds them.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_agent(*options); }; });
+}
+
+void add_up(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<UpOptions>();
+  CLI::App* app = root.add_subcommand("up", "Start a whole cluster on this machine");
+  app->add_option("--masters", options->masters, "How many masters; 3 survive the loss of one")
+      ->check(CLI::Range(1, 9))
+      ->capture_default_str();
+  app->add_option("--agents", options->agents, "How many agents")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  app->add_option("--dir", options->directory,
+                  "Where its state and logs go; else CLUSTER_DIR, else ~/.local/state/cluster");
+  app->add_flag("--keep", options->keep, "`cluster down` leaves the directory, for another `up`");
+  app->add_option("--agent-cpus", options->agent_cpus,
+                  "Cpus that each agent offers; without: an equal share of the machine")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--agent-mem", options->agent_mem, "MiB that each agent offers; without: a share")
+      ->check(CLI::PositiveNumber);
+  add_duration(*app, "--agent-timeout", options->agent_timeout,
+               "How long an agent may be silent before its tasks are given to others");
+  add_duration(*app, "--timeout", options->timeout, "How long to wait for the cluster to stand");
+  add_log_level(*app, options->log_level);
+  app->footer(
+      "Examples:\n"
+      "  cluster up                       # three masters, three agents\n"
+      "  cluster run -- echo hello        # finds the cluster by itself\n"
+      "  cluster down                     # and nothing is left\n"
+      "  cluster up --masters 1 --agents 2 --dir /tmp/c --keep\n\n"
+      "On a directory that was kept, the same cluster goes on. On a cluster of which some "
+      "processes\n"
+      "have died, those are started again.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_up(*options); }; });
+}
+
+void add_down(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<DownOptions>();
+  CLI::App* app = root.add_subcommand("down", "Stop the cluster that `up` started");
+  app->add_option("--dir", options->directory,
+                  "The directory given to `up`; else CLUSTER_DIR, else ~/.local/state/cluster");
+  app->add_flag("--keep", options->keep, "Leave the directory, for another `up`");
+  add_duration(*app, "--timeout", options->timeout,
+               "How long a process may take to stop before it is killed");
+  app->footer(
+      "Examples:\n"
+      "  cluster down\n"
+      "  cluster down --dir /tmp/c --keep\n\n"
+      "Tasks are ended first (SIGTERM, their grace, SIGKILL), then agents, then masters.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_down(*options); }; });
+}
+
+}  // namespace
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::microseconds& value,
+                          const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          name, [&value](const std::string& text) { value = *parse_duration(text); }, help)
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            auto duration = parse_duration(text);
+            return duration ? std::string() : duration.error().context;
+          },
+          "DURATION"))
+      ->default_str(to_text(value));
+}
+
+void add_daemon_commands(CLI::App& root, Chosen& chosen) {
+  add_up(root, chosen);
+  add_down(root, chosen);
+  add_master(root, chosen);
+  add_agent(root, chosen);
+}
+
+}  // namespace cluster::app

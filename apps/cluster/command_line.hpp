@@ -1,0 +1,21 @@
+// The command line: what may be written, what each help says, and which command was meant.
+//
+// CLI11 is a heavy header; only the command_line*.cpp and main.cpp include it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace cluster::app {
+
+// Set by the chosen command's callback; run after parsing.
+using Chosen = std::function<int()>;
+
+void add_daemon_commands(CLI::App&, Chosen&);  // master, agent, up, down
+void add_client_commands(CLI::App&, Chosen&);  // run, submit, tasks ...
+
+// A duration option: "15s". Its help shows the present value.
+CLI::Option* add_duration(CLI::App&, const std::string& name, std::chrono::microseconds& value,
+                          const std::string& help);
+
+}  // namespace cluster::app

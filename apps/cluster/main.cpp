@@ -1,0 +1,43 @@
+// The program `cluster`: daemons, operators' commands and the simulator under one name.
+#include "command_line.hpp"
+#include "text.hpp"
+
+namespace {
+
+// CLI11's own words for a wrong command line end without a hint at the right one.
+int usage_error(const CLI::App& root, const CLI::ParseError& error) {
+  std::string command = "cluster";
+  for (const CLI::App* app : root.get_subcommands()) command += " " + app->get_name();
+  cluster::app::complain(std::string(error.what()) + " (see `" + command + " --help`)");
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App root("A cluster manager: run work on many machines as on one.", "cluster");
+  root.set_version_flag("--version", "cluster " CLUSTER_VERSION);
+  root.require_subcommand(1);
+  root.footer(
+      "A first round:\n"
+      "  cluster up                                 # three masters, three agents, on this "
+      "machine\n"
+      "  cluster status\n"
+      "  cluster run --instances 5 -- sh -c 'echo hello from $CLUSTER_INDEX'\n"
+      "  cluster submit web.toml                    # `cluster submit --help` shows a job file\n"
+      "  cluster tasks\n"
+      "  cluster down\n\n"
+      "`cluster COMMAND --help` has examples for each command.\n"
+      "Exit codes: 0 done, 1 failed, 2 wrong usage; `run` has those of what it ran.");
+  cluster::app::Chosen chosen;
+  cluster::app::add_daemon_commands(root, chosen);
+  cluster::app::add_client_commands(root, chosen);
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return root.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(root, error);
+  }
+  return chosen();
+}

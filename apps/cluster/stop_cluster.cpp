@@ -1,0 +1,90 @@
+#include "stop_cluster.hpp"
+
+#include <csignal>
+#include <filesystem>
+
+#include "client.hpp"
+
+namespace cluster::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Whether some process still works for a task of this agent.
+bool has_tasks(const LocalCluster& cluster, const LocalDaemon& agent) {
+  return !processes_of(cluster.directory + "/" + agent.name).empty();
+}
+
+// Ends those that have not ended by themselves in time.
+std::size_t end_all(const std::vector<Process>& processes, Duration timeout) {
+  auto left = wait_for_end(processes, Clock::now() + timeout);
+  for (const Process& process : left) send_signal(process, SIGKILL);
+  wait_for_end(left, Clock::now() + timeout);
+  return left.size();
+}
+
+// The agents end their tasks and then themselves.
+void stop_agents(const LocalCluster& cluster, Duration timeout, Stopped& stopped) {
+  std::vector<Process> agents;
+  std::vector<Endpoint> endpoints;
+  for (const LocalDaemon& agent : cluster.agents) {
+    Process process = agent.process;
+    if (!is_alive(process)) {
+      if (!has_tasks(cluster, agent)) continue;
+      auto again =
+          spawn_detached(agent.arguments, cluster.directory + "/log/" + agent.name + ".log");
+      if (!again) continue;
+      process = *again;
+    } else {
+      ++stopped.agents;
+    }
+    agents.push_back(process);
+    endpoints.push_back(agent.endpoint);
+  }
+  if (agents.empty()) return;
+  Client client(cluster.master_endpoints(), timeout);
+  auto until = Clock::now() + timeout;
+  for (std::size_t i = 0; i < agents.size(); ++i) {
+    // One that was only just started does not listen yet.
+    while (is_alive(agents[i]) && Clock::now() < until) {
+      auto asked = node::expect<wire::Done>(
+          client.admin()
+              .ask_at(endpoints[i], wire::StopAgent{.kill_tasks = true}, std::chrono::seconds(5))
+              .get());
+      if (asked || asked.error().code == Errc::timed_out) break;
+      wait_for_end({agents[i]}, Clock::now() + std::chrono::milliseconds(50));
+    }
+  }
+  stopped.killed += end_all(agents, timeout);
+}
+
+void stop_masters(const LocalCluster& cluster, Duration timeout, Stopped& stopped) {
+  std::vector<Process> masters;
+  for (const LocalDaemon& master : cluster.masters) {
+    if (!is_alive(master.process)) continue;
+    ++stopped.masters;
+    masters.push_back(master.process);
+    send_signal(master.process, SIGTERM);
+  }
+  stopped.killed += end_all(masters, timeout);
+}
+
+}  // namespace
+
+Stopped stop_cluster(const LocalCluster& cluster, Duration timeout) {
+  Stopped stopped;
+  stop_agents(cluster, timeout, stopped);
+  stop_masters(cluster, timeout, stopped);
+  for (const LocalDaemon& agent : cluster.agents) {
+    // Twice: what is killed may have been starting something.
+    for (int round = 0; round < 2; ++round) {
+      auto left = processes_of(cluster.directory + "/" + agent.name);
+      for (const Process& process : left) send_signal(process, SIGKILL);
+      wait_for_end(left, Clock::now() + timeout);
+      stopped.swept += left.size();
+    }
+  }
+  return stopped;
+}
+
+}  // namespace cluster::app
