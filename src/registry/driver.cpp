@@ -1,0 +1,125 @@
+#include "registry/driver.hpp"
+
+#include <future>
+#include <utility>
+
+#include "base/check.hpp"
+
+namespace cluster::registry {
+
+// Shared with the log's observer, which may outlive the driver. Node thread only, but for `host`.
+struct RegistryDriver::Body {
+  Body(runtime::Host& its_host, RegistryLimits limits)
+      : host(its_host), logger(its_host.logger().with_part("registry")), state(limits) {}
+
+  void apply(const std::vector<Entry>& entries) {
+    for (const Entry& entry : entries) {
+      if (closed) return;
+      apply(entry);
+    }
+  }
+
+  void apply(const Entry& entry) {
+    CLUSTER_CHECK(entry.position > applied, "the log delivers its entries in order and once",
+                  entry.position, applied);
+    std::vector<RegistryEvent> events;
+    auto command = decode_registry_command(entry.data.view());
+    if (command) {
+      events = state.apply(entry.position, *command);
+      ++entries_applied;
+      note_refusals(entry.position, events);
+    } else {
+      ++entries_skipped;
+      logger.error("skipped an entry", "position", entry.position, "bytes", entry.data.size(),
+                   "why", command.error().context);
+    }
+    applied = entry.position;
+    // By index: an observer may subscribe another one.
+    for (std::size_t i = 0; i < observers.size(); ++i) {
+      Observer observer = observers[i];
+      observer(entry.position, events);
+    }
+  }
+
+  void note_refusals(Position at, const std::vector<RegistryEvent>& events) {
+    for (const RegistryEvent& event : events) {
+      if (event.kind != RegistryEvent::Kind::refused) continue;
+      ++commands_refused;
+      logger.debug("refused a command", "position", at, "why", event.message);
+    }
+  }
+
+  runtime::Host& host;
+  Logger logger;
+  RegistryState state;
+  Position applied;
+  std::vector<Observer> observers;
+  bool closed = false;
+  std::uint64_t entries_applied = 0;
+  std::uint64_t entries_skipped = 0;
+  std::uint64_t commands_refused = 0;
+};
+
+RegistryDriver::RegistryDriver(runtime::Host& host, const Follow& follow, RegistryLimits limits)
+    : host_(host), body_(std::make_shared<Body>(host, limits)) {
+  follow(Position(1), [weak = std::weak_ptr<Body>(body_)](const std::vector<Entry>& entries) {
+    auto body = weak.lock();
+    if (!body) return;
+    if (body->host.on_node_thread()) return body->apply(entries);
+    // A host that drops the callback unrun destroys the promise, which ends the wait as well.
+    std::promise<void> done;
+    std::future<void> over = done.get_future();
+    body->host.post([body, &entries, done = std::move(done)]() mutable {
+      body->apply(entries);
+      done.set_value();
+    });
+    over.wait();
+  });
+}
+
+RegistryDriver::~RegistryDriver() {
+  runtime::run_on_node(host_, [&] {
+    body_->closed = true;
+    body_->observers.clear();
+  });
+}
+
+const RegistryState& RegistryDriver::state() const { return body_->state; }
+
+Position RegistryDriver::applied() const { return body_->applied; }
+
+void RegistryDriver::subscribe(Observer observer) {
+  body_->observers.push_back(std::move(observer));
+}
+
+Metrics RegistryDriver::metrics() const {
+  const RegistryState& state = body_->state;
+  auto counter = [](std::string name, std::string help, std::uint64_t value) {
+    return Metric{.name = "cluster_registry_" + std::move(name),
+                  .help = std::move(help),
+                  .kind = Metric::Kind::counter,
+                  .value = static_cast<double>(value)};
+  };
+  auto gauge = [](std::string name, std::string help, std::uint64_t value) {
+    return Metric{.name = "cluster_registry_" + std::move(name),
+                  .help = std::move(help),
+                  .kind = Metric::Kind::gauge,
+                  .value = static_cast<double>(value)};
+  };
+  return {
+      counter("entries_applied_total", "Log entries applied.", body_->entries_applied),
+      counter("entries_skipped_total", "Log entries that could not be decoded.",
+              body_->entries_skipped),
+      counter("commands_refused_total", "Commands that did not fit the state.",
+              body_->commands_refused),
+      gauge("applied_position", "Log position of the last entry applied or skipped.",
+            body_->applied.value()),
+      gauge("agents", "Agents kept, lost ones included.", state.agents().size()),
+      gauge("frameworks", "Frameworks kept, removed ones included.", state.frameworks().size()),
+      gauge("tasks", "Tasks that are open or whose end is not acknowledged.", state.tasks().size()),
+      gauge("ended_tasks", "Acknowledged tasks in the history.", state.history().size()),
+      gauge("jobs", "Jobs kept, ended ones included.", state.jobs().size()),
+  };
+}
+
+}  // namespace cluster::registry

@@ -1,0 +1,66 @@
+// Keeps a `RegistryState` up to date with the log: follows it from its first entry, decodes, and
+// applies on the node thread, where the state is read.
+//
+// Entries are applied one batch at a time: where the log delivers on another thread, that thread
+// waits until the node thread has applied what it brought, so no queue grows between the two.
+// An entry that cannot be decoded is logged, counted and skipped; every replica skips the same
+// ones.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "cluster/log.hpp"
+#include "cluster/metrics.hpp"
+#include "cluster/registry.hpp"
+#include "runtime/host.hpp"
+
+namespace cluster::registry {
+
+class RegistryDriver {
+ public:
+  using EntryObserver = std::function<void(const std::vector<Entry>&)>;
+  using Follow = std::function<void(Position from, EntryObserver)>;
+  // Called after each entry, with what it changed; with nothing for a skipped one. It may read
+  // `state()`, and subscribe; it must not destroy the driver.
+  using Observer = std::function<void(Position, const std::vector<RegistryEvent>&)>;
+
+  // Any thread. The log may end before the driver, and the driver before the log.
+  RegistryDriver(runtime::Host& host, Log& log, RegistryLimits limits = {})
+      : RegistryDriver(
+            host,
+            [&log](Position from, EntryObserver observer) {
+              log.follow(from, std::move(observer));
+            },
+            limits) {}
+
+  // The same over whatever delivers entries as `Log::follow` does.
+  RegistryDriver(runtime::Host& host, const Follow& follow, RegistryLimits limits = {});
+
+  ~RegistryDriver();  // Any thread; nothing is applied, and no observer called, afterwards.
+
+  RegistryDriver(const RegistryDriver&) = delete;
+  RegistryDriver& operator=(const RegistryDriver&) = delete;
+
+  // What follows is for the node thread only.
+  const RegistryState& state() const;
+
+  // The last entry that was applied or skipped. Positions that the log keeps to itself never show
+  // here: a new leader knows that it has seen everything before its term once an entry that its own
+  // writer appended comes by.
+  Position applied() const;
+
+  // For all entries from now on. Observers are called in the order of their subscription.
+  void subscribe(Observer);
+
+  Metrics metrics() const;
+
+ private:
+  struct Body;
+  runtime::Host& host_;
+  std::shared_ptr<Body> body_;
+};
+
+}  // namespace cluster::registry
