@@ -24,6 +24,10 @@
 
 namespace cluster {
 
+namespace replog {
+struct LogAccess;  // Inside the library only.
+}
+
 // An entry whose value is settled for ever. Positions that the log used for itself (a leader's
 // first entry, a hole that it closed) are not shown: positions of what an application reads grow,
 // with gaps.
@@ -125,6 +129,7 @@ class Log {
   Metrics metrics() const;
 
  private:
+  friend struct replog::LogAccess;
   struct Impl;
   explicit Log(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;

@@ -132,7 +132,7 @@ void Core::start_leading(Time now, Effects& effects) {
   }
   propose(effects, true);
   own_lead_at_ = pipeline_->next();
-  pipeline_->enqueue(Value{Kind::lead, {}}, Origin{});
+  pipeline_->enqueue(Value{Kind::lead, Bytes(to_field(ballot_))}, Origin{});
   propose(effects, true);
   log_.info("leads", "ballot", ballot_, "first", own_lead_at_);
   send_heartbeats(now, effects);

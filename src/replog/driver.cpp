@@ -1,0 +1,441 @@
+#include "replog/driver.hpp"
+
+#include <algorithm>
+
+namespace cluster::replog {
+namespace {
+
+constexpr std::size_t tail_bytes_max = 1u << 20;
+constexpr std::size_t answer_bytes_max = 1u << 20;
+
+CoreOptions core_options(const LogOptions& options) {
+  CoreOptions core;
+  core.self = options.self;
+  for (const Peer& member : options.members) core.members.push_back(member.id);
+  core.election_timeout = options.election_timeout;
+  core.heartbeat_interval = options.heartbeat_interval;
+  return core;
+}
+
+std::vector<Entry> only_data(std::vector<LogEntry> entries) {
+  std::vector<Entry> shown;
+  shown.reserve(entries.size());
+  for (LogEntry& entry : entries) {
+    if (entry.value.kind == Kind::data) {
+      shown.push_back(Entry{entry.position, std::move(entry.value.data)});
+    }
+  }
+  return shown;
+}
+
+}  // namespace
+
+// One observer of entries. Its next batch is read when it has returned from the last.
+struct Driver::Tail {
+  Position next;
+  std::function<void(const std::vector<Entry>&)> observer;
+  bool is_busy = false;
+};
+
+struct Driver::Watcher {
+  std::function<void(const Leadership&)> observer;
+  bool is_busy = false;
+  std::optional<Leadership> told;
+};
+
+Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_ptr<Store> store,
+               Recovered recovered, LogOptions options,
+               std::function<void(const Snapshot&)> publish)
+    : host_(host),
+      options_(std::move(options)),
+      log_(host.logger().with_part("log")),
+      store_(std::move(store)),
+      publish_(std::move(publish)),
+      core_(core_options(options_), std::move(recovered),
+            options_.seed != 0 ? options_.seed : host.random_seed(), log_, host.now()),
+      committer_(
+          host,
+          [store = store_](const std::vector<Change>& changes) { return store->commit(changes); },
+          [this](Action action) {
+            act(std::move(action));
+            drain_self();
+          },
+          [this](const Error& why) { fail(why); }),
+      alarm_(host.make_alarm([this] { on_wake(); })) {
+  snapshot_.range.end = core_.chosen_end();
+  this->publish();
+  runtime::PeerLinksOptions links;
+  links.self = options_.self;
+  links.members = options_.members;
+  links_ = std::make_unique<runtime::PeerLinks>(
+      host, listener, runtime::Lane::log, std::move(links),
+      [this](Bytes message) { return on_message(std::move(message)); });
+  arm();
+}
+
+Driver::~Driver() = default;
+
+template <class F>
+void Driver::step(F input) {
+  if (has_failed()) return;
+  Effects effects;
+  input(effects);
+  perform(std::move(effects));
+  drain_self();
+  arm();
+}
+
+void Driver::perform(Effects&& effects) {
+  for (Action& action : effects.now) act(std::move(action));
+  committer_.submit(std::move(effects.changes), std::move(effects.then));
+}
+
+// Messages to ourselves are inputs like any other, taken after the effects that brought them.
+void Driver::drain_self() {
+  if (is_draining_) return;
+  is_draining_ = true;
+  while (!self_messages_.empty() && !has_failed()) {
+    Message message = std::move(self_messages_.front());
+    self_messages_.pop_front();
+    Effects effects;
+    core_.on(host_.now(), options_.self, message, effects);
+    perform(std::move(effects));
+  }
+  is_draining_ = false;
+  arm();
+}
+
+void Driver::act(Action&& action) {
+  std::visit([&](auto&& one) { act_one(std::move(one)); }, std::move(action));
+}
+
+void Driver::act_one(Send&& send) {
+  if (send.to == options_.self) {
+    self_messages_.push_back(std::move(send.message));
+    return;
+  }
+  links_->send(send.to, encode(Envelope{.cluster = options_.cluster,
+                                        .from = options_.self,
+                                        .to = send.to,
+                                        .message = std::move(send.message)}));
+}
+
+void Driver::act_one(SendStored&& send) {
+  auto stored = store_->read(send.first, send.end, answer_bytes_max);
+  if (!stored) return fail(stored.error());
+  if (stored->empty()) return;
+  Position next = stored->back().position.next();
+  Message message;
+  if (auto* promised = std::get_if<Promised>(&send.message)) {
+    promised->entries = *std::move(stored);
+    promised->next = next;
+    message = std::move(*promised);
+  } else {
+    auto& learned = std::get<Learned>(send.message);
+    learned.entries = *std::move(stored);
+    message = std::move(learned);
+  }
+  act_one(Send{send.to, std::move(message)});
+}
+
+void Driver::act_one(Chosen&& chosen) {
+  snapshot_.range.end = chosen.end;
+  publish();
+  feed_all();
+}
+
+void Driver::act_one(Appended&& appended) { finish_append(appended.tag, appended.position); }
+
+void Driver::act_one(AppendFailed&& failed) { finish_append(failed.tag, std::move(failed.error)); }
+
+void Driver::act_one(CaughtUp&& reached) {
+  auto at = std::find_if(catch_ups_.begin(), catch_ups_.end(),
+                         [&](const OpenCatchUp& open) { return open.tag == reached.tag; });
+  if (at == catch_ups_.end()) return;
+  at->promise.complete(snapshot_.range);
+  catch_ups_.erase(at);
+}
+
+void Driver::act_one(LeadershipChanged&& changed) {
+  snapshot_.leadership = changed.leadership;
+  last_term_ = std::max(last_term_, changed.leadership.term);
+  publish();
+  for (const auto& watcher : watchers_) tell(watcher);
+  serve_writers(changed.leadership);
+}
+
+void Driver::act_one(Release&& release) { core_.release(release.end); }
+
+bool Driver::on_message(Bytes bytes) {
+  if (has_failed()) return true;
+  auto envelope = decode_envelope(bytes);
+  if (!envelope) {
+    garbage_ += 1;
+    log_.warning("dropped garbage", "why", envelope.error().message());
+    return false;
+  }
+  if (envelope->cluster != options_.cluster || envelope->to != options_.self) {
+    garbage_ += 1;
+    log_.warning("refused a stranger", "from", envelope->from, "to", envelope->to, "cluster",
+                 envelope->cluster);
+    return false;
+  }
+  step(
+      [&](Effects& effects) { core_.on(host_.now(), envelope->from, envelope->message, effects); });
+  return true;
+}
+
+void Driver::on_wake() {
+  Time now = host_.now();
+  expire(now);
+  step([&](Effects& effects) {
+    if (core_.deadline() <= now) core_.on_time(now, effects);
+  });
+}
+
+void Driver::arm() {
+  if (has_failed()) return alarm_->set(time_never);
+  Time at = core_.deadline();
+  while (!open_appends_.empty() && !open_appends_.front()) {
+    open_appends_.pop_front();
+    first_tag_ += 1;
+  }
+  if (!open_appends_.empty()) at = std::min(at, open_appends_.front()->deadline);
+  if (!catch_ups_.empty()) at = std::min(at, catch_ups_.front().deadline);
+  if (!writers_.empty()) at = std::min(at, writers_.front().deadline);
+  alarm_->set(at);
+}
+
+void Driver::append(std::vector<AppendCall> calls) {
+  std::vector<Proposal> proposals;
+  proposals.reserve(calls.size());
+  Time deadline = host_.now() + options_.request_timeout;
+  for (AppendCall& call : calls) {
+    std::size_t bytes = call.data.size() + 128;
+    if (has_failed()) {
+      call.promise.complete(*snapshot_.failure);
+    } else if (call.data.size() > options_.entry_size_max) {
+      call.promise.complete(Error{Errc::too_large, "an entry of " +
+                                                       std::to_string(call.data.size()) +
+                                                       " bytes is over the limit of " +
+                                                       std::to_string(options_.entry_size_max)});
+    } else if (open_bytes_ + bytes > options_.queue_bytes_max && open_bytes_ != 0) {
+      call.promise.complete(Error{Errc::overloaded, "too many appends are under way; try again"});
+    } else {
+      open_bytes_ += bytes;
+      std::uint64_t tag = first_tag_ + open_appends_.size();
+      open_appends_.push_back(OpenAppend{std::move(call.promise), bytes, deadline});
+      proposals.push_back(Proposal{tag, std::move(call.data), call.term});
+    }
+  }
+  step([&](Effects& effects) { core_.on_append(std::move(proposals), effects); });
+}
+
+void Driver::finish_append(std::uint64_t tag, Result<Position> result) {
+  if (tag < first_tag_ || tag - first_tag_ >= open_appends_.size()) return;
+  auto& slot = open_appends_[tag - first_tag_];
+  if (!slot) return;
+  open_bytes_ -= slot->bytes;
+  Promise<Position> promise = std::move(slot->promise);
+  slot.reset();
+  promise.complete(std::move(result));
+}
+
+void Driver::expire(Time now) {
+  bool has_leader = static_cast<bool>(snapshot_.leadership.leader);
+  Error late{has_leader ? Errc::timed_out : Errc::no_leader,
+             has_leader ? "no majority answered in time"
+                        : "no leader was found in time; a majority of the members must be up"};
+  Error maybe_late = late;
+  maybe_late.outcome = Outcome::maybe;
+  for (std::uint64_t tag = first_tag_; tag - first_tag_ < open_appends_.size(); ++tag) {
+    auto& slot = open_appends_[tag - first_tag_];
+    if (!slot) continue;
+    if (slot->deadline > now) break;
+    core_.forget_append(tag);
+    finish_append(tag, maybe_late);
+  }
+  while (!catch_ups_.empty() && catch_ups_.front().deadline <= now) {
+    core_.forget_catch_up(catch_ups_.front().tag);
+    catch_ups_.front().promise.complete(late);
+    catch_ups_.erase(catch_ups_.begin());
+  }
+  while (!writers_.empty() && writers_.front().deadline <= now) {
+    writers_.front().promise.complete(late);
+    writers_.pop_front();
+    is_campaigning_ = false;
+  }
+  serve_writers(snapshot_.leadership);
+}
+
+Result<std::vector<LogEntry>> Driver::entries(Position from, Position to,
+                                              std::size_t bytes_max) const {
+  const Window& window = core_.acceptor().window();
+  if (from < window.first()) return store_->read(from, std::min(to, window.first()), bytes_max);
+  Position next;
+  return window.range(from, to, bytes_max, next);
+}
+
+Result<std::vector<Entry>> Driver::read(Position from, Position to, std::size_t bytes_max) {
+  if (has_failed()) return *snapshot_.failure;
+  if (from < snapshot_.range.first) {
+    return Error{Errc::truncated, "the log is kept from position " +
+                                      std::to_string(snapshot_.range.first.value()) + " on"};
+  }
+  if (to > snapshot_.range.end || from > to) {
+    return Error{Errc::invalid_argument, "[" + std::to_string(from.value()) + ", " +
+                                             std::to_string(to.value()) + ") is not inside [" +
+                                             std::to_string(snapshot_.range.first.value()) + ", " +
+                                             std::to_string(snapshot_.range.end.value()) + ")"};
+  }
+  std::vector<Entry> shown;
+  // Positions that are not shown must not make a full range look empty.
+  while (from < to && shown.empty()) {
+    auto found = entries(from, to, bytes_max);
+    if (!found) {
+      fail(found.error());
+      return std::move(found).error();
+    }
+    if (found->empty()) break;
+    from = found->back().position.next();
+    shown = only_data(*std::move(found));
+  }
+  return shown;
+}
+
+void Driver::catch_up(Promise<LogRange> promise) {
+  if (has_failed()) return promise.complete(*snapshot_.failure);
+  std::uint64_t tag = next_catch_up_++;
+  catch_ups_.push_back(
+      OpenCatchUp{tag, std::move(promise), host_.now() + options_.request_timeout});
+  step([&](Effects& effects) { core_.on_catch_up(host_.now(), tag, effects); });
+}
+
+void Driver::start_writer(Promise<std::uint64_t> promise) {
+  if (has_failed()) return promise.complete(*snapshot_.failure);
+  writers_.push_back(OpenWriter{std::move(promise), host_.now() + options_.request_timeout});
+  serve_writers(snapshot_.leadership);
+  arm();
+}
+
+// One writer at a time, each in a term of its own, so that each fences the one before.
+void Driver::serve_writers(const Leadership& leadership) {
+  if (is_campaigning_ && !writers_.empty()) {
+    if (leadership.is_self && leadership.term > campaign_above_) {
+      writers_.front().promise.complete(leadership.term);
+    } else if (leadership.leader && leadership.leader != options_.self) {
+      writers_.front().promise.complete(
+          Error{Errc::fenced, "member " + to_field(leadership.leader) + " took over meanwhile"});
+    } else {
+      return;
+    }
+    writers_.pop_front();
+    is_campaigning_ = false;
+  }
+  if (writers_.empty() || is_campaigning_) return;
+  is_campaigning_ = true;
+  campaign_above_ = last_term_;
+  // Not inside the effects that may have brought us here.
+  host_.post(lifeline_.guard(
+      [this] { step([&](Effects& effects) { core_.on_campaign(host_.now(), effects); }); }));
+}
+
+void Driver::follow(Position from, std::function<void(const std::vector<Entry>&)> observer) {
+  auto tail = std::make_shared<Tail>();
+  tail->next = std::max(from, snapshot_.range.first);
+  tail->observer = std::move(observer);
+  tails_.push_back(tail);
+  feed(tail);
+}
+
+void Driver::feed_all() {
+  for (const auto& tail : tails_) feed(tail);
+}
+
+void Driver::feed(const std::shared_ptr<Tail>& tail) {
+  while (!tail->is_busy && tail->next < snapshot_.range.end && !has_failed()) {
+    auto found = entries(tail->next, snapshot_.range.end, tail_bytes_max);
+    if (!found) return fail(found.error());
+    if (found->empty()) return;
+    tail->next = found->back().position.next();
+    std::vector<Entry> batch = only_data(*std::move(found));
+    if (batch.empty()) continue;
+    tail->is_busy = true;
+    auto go_on = lifeline_.guard([this, tail] {
+      tail->is_busy = false;
+      feed(tail);
+    });
+    host_.delivery()->execute([&host = host_, alive = std::weak_ptr<Tail>(tail),
+                               batch = std::move(batch), go_on = std::move(go_on)]() mutable {
+      // The driver holds the tail: once it is gone, nobody is told any more.
+      if (auto held = alive.lock()) held->observer(batch);
+      host.post(std::move(go_on));
+    });
+  }
+}
+
+void Driver::watch_leadership(std::function<void(const Leadership&)> observer) {
+  auto watcher = std::make_shared<Watcher>();
+  watcher->observer = std::move(observer);
+  watchers_.push_back(watcher);
+  tell(watcher);
+}
+
+void Driver::tell(const std::shared_ptr<Watcher>& watcher) {
+  if (watcher->is_busy || watcher->told == snapshot_.leadership) return;
+  watcher->is_busy = true;
+  watcher->told = snapshot_.leadership;
+  auto go_on = lifeline_.guard([this, watcher] {
+    watcher->is_busy = false;
+    tell(watcher);
+  });
+  host_.delivery()->execute([&host = host_, alive = std::weak_ptr<Watcher>(watcher),
+                             leadership = snapshot_.leadership,
+                             go_on = std::move(go_on)]() mutable {
+    if (auto held = alive.lock()) held->observer(leadership);
+    host.post(std::move(go_on));
+  });
+}
+
+// The disk lied or failed: this replica is out for good, and says so. What others hold is their
+// affair.
+void Driver::fail(const Error& why) {
+  if (has_failed()) return;
+  log_.error("replica stopped", "why", why.message());
+  Error failure = why;
+  if (failure.code != Errc::corrupt) failure.code = Errc::storage;
+  failure.outcome = Outcome::maybe;
+  snapshot_.failure = failure;
+  snapshot_.leadership = Leadership{};
+  publish();
+  for (std::uint64_t tag = first_tag_; tag - first_tag_ < open_appends_.size(); ++tag) {
+    finish_append(tag, failure);
+  }
+  for (OpenCatchUp& open : catch_ups_) open.promise.complete(failure);
+  catch_ups_.clear();
+  for (OpenWriter& open : writers_) open.promise.complete(failure);
+  writers_.clear();
+  for (const auto& watcher : watchers_) tell(watcher);
+  alarm_->set(time_never);
+}
+
+void Driver::publish() { publish_(snapshot_); }
+
+Metrics Driver::metrics() const {
+  Metrics metrics = core_.metrics();
+  for (Metric& metric : links_->metrics()) metrics.push_back(std::move(metric));
+  metrics.push_back({"cluster_log_groups_total", "Groups made durable.", Metric::Kind::counter,
+                     static_cast<double>(committer_.groups())});
+  metrics.push_back({"cluster_log_changes_total", "Changes in those groups.", Metric::Kind::counter,
+                     static_cast<double>(committer_.changes())});
+  metrics.push_back({"cluster_log_sync_seconds", "How long the last group took.",
+                     Metric::Kind::gauge,
+                     static_cast<double>(committer_.last_write().count()) / 1e6});
+  metrics.push_back({"cluster_log_garbage_total", "Messages that made no sense.",
+                     Metric::Kind::counter, static_cast<double>(garbage_)});
+  metrics.push_back({"cluster_log_failed", "1 when this replica has stopped for good.",
+                     Metric::Kind::gauge, has_failed() ? 1.0 : 0.0});
+  return metrics;
+}
+
+}  // namespace cluster::replog

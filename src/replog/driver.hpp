@@ -1,0 +1,131 @@
+// Hosts the log's core: feeds it messages, appends and time, performs its effects, and hands
+// entries to those who follow. Lives on the node thread; src/replog/log.cpp is its face for every
+// other thread.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cluster/log.hpp"
+#include "replog/core.hpp"
+#include "replog/store.hpp"
+#include "runtime/committer.hpp"
+#include "runtime/host.hpp"
+#include "runtime/peer_links.hpp"
+
+namespace cluster::replog {
+
+// What the other threads may know without asking.
+struct Snapshot {
+  LogRange range{Position(1), Position(1)};
+  Leadership leadership;
+  std::optional<Error> failure;  // This replica has stopped for good.
+};
+
+struct AppendCall {
+  Bytes data;
+  std::uint64_t term = 0;  // 0: under any leader.
+  Promise<Position> promise;
+};
+
+class Driver {
+ public:
+  // `publish` is called with each new snapshot.
+  Driver(runtime::Host&, runtime::ListenerId, std::shared_ptr<Store>, Recovered, LogOptions,
+         std::function<void(const Snapshot&)> publish);
+  ~Driver();
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
+  void append(std::vector<AppendCall> calls);
+  Result<std::vector<Entry>> read(Position from, Position to, std::size_t bytes_max);
+  void catch_up(Promise<LogRange> promise);
+  void follow(Position from, std::function<void(const std::vector<Entry>&)> observer);
+  void watch_leadership(std::function<void(const Leadership&)> observer);
+  // Completes with the term.
+  void start_writer(Promise<std::uint64_t> promise);
+
+  const Core& core() const { return core_; }
+  const Snapshot& snapshot() const { return snapshot_; }
+  bool has_failed() const { return snapshot_.failure.has_value(); }
+  bool is_connected(NodeId peer) const { return links_->is_connected(peer); }
+  Metrics metrics() const;
+
+ private:
+  struct Tail;
+  struct Watcher;
+  struct OpenAppend {
+    Promise<Position> promise;
+    std::size_t bytes;
+    Time deadline;
+  };
+  struct OpenCatchUp {
+    std::uint64_t tag;
+    Promise<LogRange> promise;
+    Time deadline;
+  };
+  struct OpenWriter {
+    Promise<std::uint64_t> promise;
+    Time deadline;
+  };
+
+  template <class F>
+  void step(F input);
+  void perform(Effects&&);
+  void act(Action&&);
+  void act_one(Send&&);
+  void act_one(SendStored&&);
+  void act_one(Chosen&&);
+  void act_one(Appended&&);
+  void act_one(AppendFailed&&);
+  void act_one(CaughtUp&&);
+  void act_one(LeadershipChanged&&);
+  void act_one(Release&&);
+  bool on_message(Bytes);
+  void on_wake();
+  void drain_self();
+  void fail(const Error&);
+  void expire(Time now);
+  void finish_append(std::uint64_t tag, Result<Position>);
+  void serve_writers(const Leadership&);
+  void feed(const std::shared_ptr<Tail>&);
+  void feed_all();
+  void tell(const std::shared_ptr<Watcher>&);
+  void arm();
+  void publish();
+  Result<std::vector<LogEntry>> entries(Position from, Position to, std::size_t bytes_max) const;
+
+  runtime::Host& host_;
+  LogOptions options_;
+  Logger log_;
+  std::shared_ptr<Store> store_;
+  std::function<void(const Snapshot&)> publish_;
+  Snapshot snapshot_;
+  Core core_;
+  runtime::Committer<Change, Action> committer_;
+  std::unique_ptr<runtime::Alarm> alarm_;
+  std::deque<Message> self_messages_;
+  bool is_draining_ = false;
+
+  // Open appends by tag: tags grow by one and time out in order, so a deque with holes serves.
+  std::uint64_t first_tag_ = 1;
+  std::deque<std::optional<OpenAppend>> open_appends_;
+  std::size_t open_bytes_ = 0;
+  std::uint64_t next_catch_up_ = 1;
+  std::vector<OpenCatchUp> catch_ups_;
+  std::deque<OpenWriter> writers_;
+  bool is_campaigning_ = false;
+  std::uint64_t last_term_ = 0;       // The latest that was heard of.
+  std::uint64_t campaign_above_ = 0;  // A campaign's term is a newer one.
+
+  std::vector<std::shared_ptr<Tail>> tails_;
+  std::vector<std::shared_ptr<Watcher>> watchers_;
+  runtime::Lifeline lifeline_;
+  std::uint64_t garbage_ = 0;
+  std::unique_ptr<runtime::PeerLinks> links_;
+};
+
+}  // namespace cluster::replog

@@ -1,0 +1,270 @@
+// The public face: carries calls from any thread to the driver on the node thread.
+#include "cluster/log.hpp"
+
+#include <mutex>
+#include <utility>
+
+#include "base/endpoint.hpp"
+#include "base/random.hpp"
+#include "replog/driver.hpp"
+#include "replog/lmdb_store.hpp"
+#include "replog/open.hpp"
+
+namespace cluster {
+namespace {
+
+constexpr std::size_t recover_window_bytes = 16u << 20;
+
+Result<void> check_options(const LogOptions& options) {
+  auto wrong = [](std::string what) { return Error{Errc::invalid_argument, std::move(what)}; };
+  if (!options.cluster) return wrong("LogOptions::cluster is 0; every cluster has an id");
+  bool has_self = false;
+  for (const Peer& member : options.members) {
+    if (!member.id || member.id.value() > replog::member_id_max) {
+      return wrong("member id " + std::to_string(member.id.value()) + " is not in 1.." +
+                   std::to_string(replog::member_id_max));
+    }
+    for (const Peer& other : options.members) {
+      if (&other != &member && other.id == member.id) {
+        return wrong("member " + std::to_string(member.id.value()) + " is named twice");
+      }
+    }
+    has_self = has_self || member.id == options.self;
+  }
+  if (!has_self) {
+    return wrong("member " + std::to_string(options.self.value()) + " is not among the " +
+                 std::to_string(options.members.size()) + " members");
+  }
+  if (options.heartbeat_interval * 3 > options.election_timeout) {
+    return wrong("election_timeout must be at least three heartbeat_intervals");
+  }
+  if (options.heartbeat_interval <= Duration::zero())
+    return wrong("heartbeat_interval is not positive");
+  return {};
+}
+
+}  // namespace
+
+// Shared with what is on its way between threads; the driver itself lives and dies on the node
+// thread.
+struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
+  Impl(runtime::Host& h, LogOptions o) : host(h), options(std::move(o)) {}
+
+  runtime::Host& host;
+  LogOptions options;
+  runtime::ListenerId own_listener;
+  std::unique_ptr<replog::Driver> driver;  // Node thread.
+
+  mutable std::mutex mutex;
+  replog::Snapshot snapshot;              // Guarded.
+  std::vector<replog::AppendCall> inbox;  // Guarded: gathers until the node thread comes by.
+  bool is_draining = false;               // Guarded.
+
+  replog::Snapshot read_snapshot() const {
+    std::lock_guard lock(mutex);
+    return snapshot;
+  }
+
+  // Runs `f(Driver&)` on the node thread, unless the log is gone by then.
+  template <class F>
+  void on_driver(F f) {
+    host.post([weak = weak_from_this(), f = std::move(f)]() mutable {
+      auto self = weak.lock();
+      if (self && self->driver) f(*self->driver);
+    });
+  }
+
+  Op<Position> append(Bytes data, std::uint64_t term) {
+    Promise<Position> promise(host.delivery());
+    Op<Position> op = promise.op();
+    bool is_first = false;
+    {
+      std::lock_guard lock(mutex);
+      inbox.push_back({std::move(data), term, std::move(promise)});
+      is_first = !std::exchange(is_draining, true);
+    }
+    if (is_first) {
+      host.post([weak = weak_from_this()] {
+        if (auto self = weak.lock()) self->drain();
+      });
+    }
+    return op;
+  }
+
+  void drain() {
+    std::vector<replog::AppendCall> calls;
+    {
+      std::lock_guard lock(mutex);
+      calls.swap(inbox);
+      is_draining = false;
+    }
+    if (driver) driver->append(std::move(calls));
+  }
+};
+
+struct Log::Writer::Impl {
+  std::weak_ptr<Log::Impl> log;
+  std::uint64_t term = 0;
+};
+
+Log::Log(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Log::Log(Log&&) noexcept = default;
+
+Log::~Log() {
+  if (!impl_) return;
+  runtime::run_on_node(impl_->host, [impl = impl_.get()] {
+    impl->driver.reset();
+    if (impl->own_listener) impl->host.transport().stop_listening(impl->own_listener);
+  });
+  std::vector<replog::AppendCall> dropped;
+  std::lock_guard lock(impl_->mutex);
+  dropped.swap(impl_->inbox);
+}
+
+NodeId Log::self() const { return impl_->options.self; }
+LogRange Log::range() const { return impl_->read_snapshot().range; }
+Leadership Log::leadership() const { return impl_->read_snapshot().leadership; }
+
+Op<Position> Log::append(Bytes data) { return impl_->append(std::move(data), 0); }
+
+Op<std::vector<Entry>> Log::read(Position from, Position to, std::size_t bytes_max) const {
+  Promise<std::vector<Entry>> promise(impl_->host.delivery());
+  auto op = promise.op();
+  impl_->on_driver([=, promise = std::move(promise)](replog::Driver& driver) mutable {
+    promise.complete(driver.read(from, to, bytes_max));
+  });
+  return op;
+}
+
+Op<LogRange> Log::catch_up() {
+  Promise<LogRange> promise(impl_->host.delivery());
+  auto op = promise.op();
+  impl_->on_driver([promise = std::move(promise)](replog::Driver& driver) mutable {
+    driver.catch_up(std::move(promise));
+  });
+  return op;
+}
+
+void Log::follow(Position from, std::function<void(const std::vector<Entry>&)> observer) {
+  impl_->on_driver([from, observer = std::move(observer)](replog::Driver& driver) mutable {
+    driver.follow(from, std::move(observer));
+  });
+}
+
+void Log::watch_leadership(std::function<void(const Leadership&)> observer) {
+  impl_->on_driver([observer = std::move(observer)](replog::Driver& driver) mutable {
+    driver.watch_leadership(std::move(observer));
+  });
+}
+
+Op<Log::Writer> Log::start_writer() {
+  Promise<Writer> promise(impl_->host.delivery());
+  auto op = promise.op();
+  Promise<std::uint64_t> term;
+  term.op().then([promise = std::move(promise),
+                  log = std::weak_ptr(impl_)](Result<std::uint64_t> result) mutable {
+    if (!result) return promise.complete(std::move(result).error());
+    auto writer = std::make_unique<Writer::Impl>();
+    writer->log = log;
+    writer->term = *result;
+    promise.complete(Writer(std::move(writer)));
+  });
+  impl_->on_driver([term = std::move(term)](replog::Driver& driver) mutable {
+    driver.start_writer(std::move(term));
+  });
+  return op;
+}
+
+Result<Log::Writer> Log::current_writer() {
+  Leadership leadership = this->leadership();
+  if (!leadership.is_self) return Error{Errc::fenced, "this member does not lead"};
+  auto writer = std::make_unique<Writer::Impl>();
+  writer->log = impl_;
+  writer->term = leadership.term;
+  return Writer(std::move(writer));
+}
+
+Metrics Log::metrics() const {
+  Metrics metrics;
+  runtime::run_on_node(impl_->host, [&] { metrics = impl_->driver->metrics(); });
+  return metrics;
+}
+
+Log::Writer::Writer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Log::Writer::Writer(Writer&&) noexcept = default;
+Log::Writer& Log::Writer::operator=(Writer&&) noexcept = default;
+Log::Writer::~Writer() = default;
+
+std::uint64_t Log::Writer::term() const { return impl_->term; }
+
+Op<Position> Log::Writer::append(Bytes data) {
+  auto log = impl_->log.lock();
+  if (!log) return Op<Position>::ready(Error{Errc::closed, "the log was closed"});
+  return log->append(std::move(data), impl_->term);
+}
+
+Result<Log> Log::open(Runtime& runtime, LogOptions options) {
+  if (auto checked = check_options(options); !checked) return std::move(checked).error();
+  runtime::Host& host = runtime.host();
+  Endpoint endpoint = options.listen;
+  for (const Peer& member : options.members) {
+    if (endpoint.host.empty() && member.id == options.self) endpoint = member.endpoint;
+  }
+  Result<runtime::ListenerId> listener = Error{};
+  runtime::run_on_node(host, [&] { listener = host.transport().listen(endpoint); });
+  if (!listener) return std::move(listener).error();
+  auto log = replog::open_on(host, *listener, std::move(options));
+  if (!log) {
+    runtime::run_on_node(host, [&] { host.transport().stop_listening(*listener); });
+    return log;
+  }
+  log->impl_->own_listener = *listener;
+  return log;
+}
+
+namespace replog {
+
+// Lets these functions build a `Log` without widening its public face.
+struct LogAccess {
+  static Log make(std::shared_ptr<Log::Impl> impl) { return Log(std::move(impl)); }
+  static const Log::Impl& impl(const Log& log) { return *log.impl_; }
+  static std::shared_ptr<Log::Impl> make_impl(runtime::Host& host, LogOptions options) {
+    return std::make_shared<Log::Impl>(host, std::move(options));
+  }
+};
+
+Result<Log> open_on(runtime::Host& host, runtime::ListenerId listener, LogOptions options) {
+  if (auto checked = check_options(options); !checked) return std::move(checked).error();
+  Identity identity{
+      .cluster = options.cluster, .member = options.self, .incarnation = system_random() | 1};
+  auto store = open_lmdb_store(options.directory, identity);
+  if (!store) return std::move(store).error();
+  return open_on_store(host, listener, std::move(options), *std::move(store));
+}
+
+Result<Log> open_on_store(runtime::Host& host, runtime::ListenerId listener, LogOptions options,
+                          std::shared_ptr<Store> store) {
+  if (auto checked = check_options(options); !checked) return std::move(checked).error();
+  auto recovered = store->recover(recover_window_bytes);
+  if (!recovered) return std::move(recovered).error();
+  auto impl = LogAccess::make_impl(host, std::move(options));
+  runtime::run_on_node(host, [&, weak = std::weak_ptr(impl)] {
+    impl->driver =
+        std::make_unique<Driver>(host, listener, std::move(store), *std::move(recovered),
+                                 impl->options, [raw = impl.get()](const Snapshot& snapshot) {
+                                   std::lock_guard lock(raw->mutex);
+                                   raw->snapshot = snapshot;
+                                 });
+  });
+  return LogAccess::make(std::move(impl));
+}
+
+bool is_connected(const Log& log, NodeId member) {
+  bool connected = false;
+  const auto& impl = LogAccess::impl(log);
+  runtime::run_on_node(impl.host, [&] { connected = impl.driver->is_connected(member); });
+  return connected;
+}
+
+}  // namespace replog
+}  // namespace cluster

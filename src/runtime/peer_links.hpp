@@ -1,0 +1,56 @@
+// Messages between the members of a group, each known by id: best effort, over sessions that are
+// kept open. Each member dials every other and sends on what it dialed; what it accepts it reads. A
+// message to a peer that cannot be reached, or does not keep up, is dropped: the protocols above
+// expect it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "cluster/log.hpp"
+#include "runtime/host.hpp"
+#include "runtime/transport.hpp"
+
+namespace cluster::runtime {
+
+struct PeerLinksOptions {
+  NodeId self;
+  std::vector<Peer> members;
+  Duration redial_min = std::chrono::milliseconds(50);
+  Duration redial_max = std::chrono::seconds(1);
+  std::size_t queue_bytes_max = 32u << 20;  // Per peer; beyond it messages are dropped.
+};
+
+class PeerLinks {
+ public:
+  // `on_message` gets what peers send; false means that it was not from a member of ours, and its
+  // session is closed. Everything on the node thread.
+  PeerLinks(Host&, ListenerId, Lane, PeerLinksOptions, std::function<bool(Bytes)> on_message);
+  ~PeerLinks();
+
+  void send(NodeId to, Bytes message);
+  bool is_connected(NodeId) const;
+  Metrics metrics() const;
+
+ private:
+  class Incoming;
+  class Outgoing;
+
+  Host& host_;
+  ListenerId listener_;
+  Lane lane_;
+  PeerLinksOptions options_;
+  std::function<bool(Bytes)> on_message_;
+  Logger log_;
+  std::unique_ptr<Incoming> incoming_;
+  std::map<NodeId, std::unique_ptr<Outgoing>> outgoing_;
+  std::uint64_t sent_ = 0;
+  std::uint64_t dropped_ = 0;
+  std::uint64_t refused_ = 0;
+};
+
+}  // namespace cluster::runtime
