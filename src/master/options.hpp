@@ -38,6 +38,7 @@ struct MasterOptions {
   Duration agent_timeout = std::chrono::seconds(15);       // Silent or away for longer: lost.
   Duration agent_loss_interval = std::chrono::seconds(1);  // Between two that are declared lost.
   Duration scheduler_timeout = std::chrono::seconds(15);   // Silent for longer: disconnected.
+  Duration admin_timeout = std::chrono::minutes(10);       // A tool that asks nothing is closed.
   Duration offer_timeout{};                                // Offers are rescinded then; 0: never.
   Duration allocation_interval = std::chrono::milliseconds(5);  // Between two rounds of offers.
   AllocatorOptions allocator;
