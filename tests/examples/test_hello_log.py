@@ -2,6 +2,7 @@
 
 Usage: test_hello_log.py PROGRAM
 """
+import os
 import queue
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import tempfile
 import threading
 import unittest
 
-PROGRAM = sys.argv[1]
+PROGRAM = os.path.abspath(sys.argv[1])
 DEADLINE = 60  # Seconds that a line may take on a busy machine.
 
 

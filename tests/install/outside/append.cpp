@@ -20,9 +20,9 @@ int main(int, char** argv) {
   options.cluster = cluster::ClusterUid{42};
   options.members = {{options.self, {"127.0.0.1", 0}}};  // Alone, it may listen anywhere.
 
-  cluster::Runtime runtime = cluster::Runtime::threads();
   cluster::Position last;
   {
+    cluster::Runtime runtime = cluster::Runtime::threads();
     auto log = cluster::Log::open(runtime, options);
     if (!log) return fail("open", log.error());
     for (const char* text : {"one", "two", "three"}) {
@@ -31,6 +31,7 @@ int main(int, char** argv) {
       last = *at;
     }
   }
+  cluster::Runtime runtime = cluster::Runtime::threads();
   auto log = cluster::Log::open(runtime, options);
   if (!log) return fail("open again", log.error());
   auto range = log->catch_up().get();
