@@ -33,7 +33,7 @@ int cmd_down(const DownOptions& options) {
   if (stopped.killed > 0) {
     std::printf("; %s had to be killed", count_of(stopped.killed, "process").c_str());
   }
-  if (stopped.swept > 0) std::printf("; killed %zu left over from tasks", stopped.swept);
+  if (stopped.swept > 0) std::printf("; %zu tasks were left and are killed", stopped.swept);
   if (cluster.keep || options.keep) {
     for (auto* daemons : {&cluster.masters, &cluster.agents}) {
       for (LocalDaemon& daemon : *daemons) daemon.process = {};

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -28,21 +27,6 @@ int open_process(const Process& process) {
     return -1;
   }
   return descriptor;
-}
-
-bool is_below(const std::string& path, const std::string& directory) {
-  return path == directory || path.starts_with(directory + "/");
-}
-
-bool works_in(const fs::path& proc, const std::string& directory) {
-  std::error_code failure;
-  if (is_below(fs::read_symlink(proc / "cwd", failure).string(), directory)) return true;
-  std::ifstream file(proc / "cmdline", std::ios::binary);
-  std::string argument;
-  while (std::getline(file, argument, '\0')) {
-    if (is_below(argument, directory)) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -126,21 +110,6 @@ std::vector<Process> wait_for_end(std::vector<Process> processes, Clock::time_po
     if (ready == 0) left.push_back(process);
   }
   return left;
-}
-
-std::vector<Process> processes_of(const std::string& directory) {
-  std::vector<Process> found;
-  std::error_code failure;
-  for (const auto& entry : fs::directory_iterator("/proc", failure)) {
-    std::string name = entry.path().filename().string();
-    pid_t pid = 0;
-    auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error != std::errc{} || end != name.data() + name.size() || pid == ::getpid()) continue;
-    if (!works_in(entry.path(), directory)) continue;
-    if (auto start_time = start_time_of(pid))
-      found.push_back({.pid = pid, .start_time = *start_time});
-  }
-  return found;
 }
 
 }  // namespace cluster::app

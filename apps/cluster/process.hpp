@@ -36,7 +36,4 @@ void send_signal(const Process&, int signal);
 std::vector<Process> wait_for_end(std::vector<Process>,
                                   std::chrono::steady_clock::time_point until);
 
-// Every living process that works in `directory` or below, or was started with a path in it.
-std::vector<Process> processes_of(const std::string& directory);
-
 }  // namespace cluster::app

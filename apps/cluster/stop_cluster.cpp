@@ -3,16 +3,32 @@
 #include <csignal>
 #include <filesystem>
 
+#include "agentlib/run_files.hpp"
+#include "agentlib/task_directory.hpp"
 #include "client.hpp"
 
 namespace cluster::app {
 namespace {
 
+namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-// Whether some process still works for a task of this agent.
-bool has_tasks(const LocalCluster& cluster, const LocalDaemon& agent) {
-  return !processes_of(cluster.directory + "/" + agent.name).empty();
+// Supervisors that still run a task of this agent, by the marks in the tasks' directories.
+std::vector<Process> supervisors_of(const LocalCluster& cluster, const LocalDaemon& agent) {
+  std::vector<Process> found;
+  std::error_code failure;
+  fs::path tasks = agentlib::tasks_directory(cluster.directory + "/" + agent.name);
+  for (const auto& framework : fs::directory_iterator(tasks, failure)) {
+    std::error_code inner;
+    for (const auto& task : fs::directory_iterator(framework.path(), inner)) {
+      auto text = agentlib::read_file((task.path() / "run" / agentlib::supervisor_file).string());
+      auto mark = text ? agentlib::decode_mark(*text) : std::nullopt;
+      if (!mark || !agentlib::is_alive(*mark)) continue;
+      Process process{.pid = mark->pid, .start_time = mark->start_time};
+      if (is_alive(process)) found.push_back(process);
+    }
+  }
+  return found;
 }
 
 // Ends those that have not ended by themselves in time.
@@ -30,7 +46,7 @@ void stop_agents(const LocalCluster& cluster, Duration timeout, Stopped& stopped
   for (const LocalDaemon& agent : cluster.agents) {
     Process process = agent.process;
     if (!is_alive(process)) {
-      if (!has_tasks(cluster, agent)) continue;
+      if (supervisors_of(cluster, agent).empty()) continue;
       auto again =
           spawn_detached(agent.arguments, cluster.directory + "/log/" + agent.name + ".log");
       if (!again) continue;
@@ -76,13 +92,10 @@ Stopped stop_cluster(const LocalCluster& cluster, Duration timeout) {
   stop_agents(cluster, timeout, stopped);
   stop_masters(cluster, timeout, stopped);
   for (const LocalDaemon& agent : cluster.agents) {
-    // Twice: what is killed may have been starting something.
-    for (int round = 0; round < 2; ++round) {
-      auto left = processes_of(cluster.directory + "/" + agent.name);
-      for (const Process& process : left) send_signal(process, SIGKILL);
-      wait_for_end(left, Clock::now() + timeout);
-      stopped.swept += left.size();
-    }
+    auto left = supervisors_of(cluster, agent);
+    for (const Process& process : left) send_signal(process, agentlib::destroy_signal);
+    end_all(left, timeout);
+    stopped.swept += left.size();
   }
   return stopped;
 }

@@ -10,10 +10,10 @@ struct Stopped {
   std::size_t agents = 0;
   std::size_t masters = 0;
   std::size_t killed = 0;  // That did not stop in time.
-  std::size_t swept = 0;   // Of tasks that no agent ended.
+  std::size_t swept = 0;   // Tasks that no agent ended.
 };
 
-// Tasks by their agents, agents, masters; then whatever still works in the directory. An agent that
+// Tasks by their agents, agents, masters; then tasks that are left. An agent that
 // is gone is started once more, since it alone knows its tasks. `timeout` holds for each step.
 Stopped stop_cluster(const LocalCluster&, Duration timeout);
 

@@ -88,13 +88,14 @@ class Node {
   // Called at most once, when a part cannot go on: its disk failed.
   void on_failed(std::function<void(const Error&)> observer);
 
-  // Leaves in order: the agent (ending its tasks where told so), then the master.
+  // Stops the agent, ending its tasks where told so, while the master goes on and hears of it. Then
+  // destroy the node, which ends the master.
   Op<void> stop(bool kill_tasks = false);
 
  private:
   struct Impl;
-  explicit Node(std::shared_ptr<Impl> impl);
-  std::shared_ptr<Impl> impl_;
+  explicit Node(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace cluster

@@ -1,0 +1,148 @@
+#include "node/master_node.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/endpoint.hpp"
+#include "replog/open.hpp"
+
+namespace cluster::node {
+namespace {
+
+constexpr std::size_t pending_rows_max = 10'000;
+
+Duration ping_interval_of(const NodeOptions::Master& options) {
+  if (options.ping_interval > Duration{}) return options.ping_interval;
+  return std::min<Duration>(options.agent_timeout / 5, std::chrono::seconds(1));
+}
+
+// What is wrong with where it would listen; an open master is remote execution.
+std::optional<Error> problem_of_addresses(const Endpoint& listen,
+                                          const NodeOptions::Master& options, bool insecure) {
+  if (insecure) return std::nullopt;
+  auto refused = [](const Endpoint& endpoint) {
+    return Error{Errc::permission,
+                 to_string(endpoint) +
+                     " is reachable by other machines, and whoever reaches it can run programs; "
+                     "allow that with --insecure"};
+  };
+  if (!is_loopback(listen)) return refused(listen);
+  for (const Peer& peer : options.members) {
+    if (!is_loopback(peer.endpoint)) return refused(peer.endpoint);
+  }
+  return std::nullopt;
+}
+
+// Where this process reaches its own listener.
+Endpoint own_endpoint(Endpoint bound) {
+  if (bound.host == "0.0.0.0") bound.host = "127.0.0.1";
+  if (bound.host == "::") bound.host = "::1";
+  return bound;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
+                                                      const NodeOptions::Master& options,
+                                                      bool insecure, const std::string& version) {
+  auto self = std::find_if(options.members.begin(), options.members.end(),
+                           [&](const Peer& peer) { return peer.id == options.self; });
+  if (self == options.members.end()) {
+    return Error{Errc::invalid_argument,
+                 "master " + std::to_string(options.self.value()) + " is not among the members"};
+  }
+  Endpoint listen = options.listen.host.empty() ? self->endpoint : options.listen;
+  if (auto problem = problem_of_addresses(listen, options, insecure)) return *std::move(problem);
+
+  Result<runtime::ListenerId> listener = runtime::ListenerId();
+  Endpoint bound;
+  runtime::run_on_node(host, [&] {
+    listener = host.transport().listen(listen);
+    if (listener) bound = host.transport().endpoint(*listener);
+  });
+  if (!listener) return std::move(listener).error();
+
+  auto log = replog::open_on(host, *listener,
+                             {.directory = options.directory,
+                              .self = options.self,
+                              .members = options.members,
+                              .cluster = options.cluster,
+                              .listen = listen,
+                              .election_timeout = options.election_timeout,
+                              .heartbeat_interval = options.heartbeat_interval,
+                              .seed = options.seed});
+  if (!log) {
+    runtime::run_on_node(host, [&] { host.transport().stop_listening(*listener); });
+    return std::move(log).error();
+  }
+  auto node = std::make_unique<MasterNode>(host, *listener, bound, *std::move(log));
+  master::MasterOptions master{.self = options.self,
+                               .cluster = options.cluster,
+                               .members = options.members,
+                               .ping_interval = ping_interval_of(options),
+                               .agent_timeout = options.agent_timeout,
+                               .version = version};
+  runtime::run_on_node(host, [&] { node->begin(std::move(master)); });
+  return node;
+}
+
+MasterNode::MasterNode(runtime::Host& host, runtime::ListenerId listener, Endpoint endpoint,
+                       Log log)
+    : host_(host),
+      listener_(listener),
+      endpoint_(std::move(endpoint)),
+      log_(std::move(log)),
+      registry_(std::make_unique<registry::RegistryDriver>(host, *log_)) {}
+
+MasterNode::~MasterNode() {
+  runtime::run_on_node(host_, [this] {
+    jobs_.reset();
+    master_.reset();
+  });
+  registry_.reset();
+  log_.reset();
+  runtime::run_on_node(host_, [this] { host_.transport().stop_listening(listener_); });
+}
+
+void MasterNode::begin(master::MasterOptions options) {
+  master_ = std::make_unique<master::MasterDriver>(host_, listener_, *log_, *registry_,
+                                                   std::move(options));
+  master_->set_pending_tasks([this] {
+    return jobs_ ? jobs_->pending({}, pending_rows_max).rows : std::vector<wire::TaskRow>();
+  });
+  registry_->subscribe([this](Position at, const std::vector<RegistryEvent>& events) {
+    if (jobs_) jobs_->on_applied(at, events);
+  });
+  master_->on_leading([this](bool leading) { lead(leading); });
+}
+
+// Jobs are run by a scheduler of the leader's own process. The next leader's goes on from the
+// registry, so nothing is handed over.
+void MasterNode::lead(bool leading) {
+  jobs_.reset();
+  if (!leading) return;
+  jobs_ =
+      std::make_unique<scheduler::JobScheduler>(host_, registry_->state(), own_endpoint(endpoint_));
+}
+
+NodeStatus::Master MasterNode::status() const {
+  return {.endpoint = endpoint_,
+          .leadership = log_->leadership(),
+          .leading = master_->is_leading(),
+          .log = log_->range(),
+          .applied = registry_->applied()};
+}
+
+Metrics MasterNode::metrics() const {
+  Metrics all = log_->metrics();
+  auto add = [&all](Metrics more) {
+    all.insert(all.end(), std::make_move_iterator(more.begin()),
+               std::make_move_iterator(more.end()));
+  };
+  add(registry_->metrics());
+  add(master_->metrics());
+  if (jobs_) add(jobs_->metrics());
+  return all;
+}
+
+}  // namespace cluster::node

@@ -1,0 +1,46 @@
+// One master, composed: a listener that its parts share, the log, the registry that follows it, the
+// master on both, and the scheduler of jobs while this master leads.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cluster/log.hpp"
+#include "cluster/node.hpp"
+#include "master/driver.hpp"
+#include "registry/driver.hpp"
+#include "runtime/host.hpp"
+#include "runtime/transport.hpp"
+#include "scheduler/job_driver.hpp"
+
+namespace cluster::node {
+
+class MasterNode {
+ public:
+  // Any thread but the node thread, as for `stop` and destruction.
+  static Result<std::unique_ptr<MasterNode>> start(runtime::Host&, const NodeOptions::Master&,
+                                                   bool insecure, const std::string& version);
+  MasterNode(runtime::Host&, runtime::ListenerId, Endpoint, Log);
+  MasterNode(const MasterNode&) = delete;
+  MasterNode& operator=(const MasterNode&) = delete;
+  ~MasterNode();
+
+  // Node thread.
+  NodeStatus::Master status() const;
+  Metrics metrics() const;
+
+ private:
+  void begin(master::MasterOptions);  // Node thread.
+  void lead(bool leading);
+
+  runtime::Host& host_;
+  runtime::ListenerId listener_;
+  Endpoint endpoint_;
+  std::optional<Log> log_;
+  std::unique_ptr<registry::RegistryDriver> registry_;
+  std::unique_ptr<master::MasterDriver> master_;
+  std::unique_ptr<scheduler::JobScheduler> jobs_;
+};
+
+}  // namespace cluster::node
