@@ -169,9 +169,11 @@ void Core::offer_expired(const std::vector<Expiry>& expired, std::vector<Grant>&
     }
     first = end;
     AgentRecord& agent = agents_[slot];
-    if (agent.state == AgentState::settled && best && offerable(agent)) {
-      grants.push_back(grant(slot, best));
-    }
+    if (agent.state != AgentState::settled || !offerable(agent)) continue;
+    const FrameworkSlot fresh =
+        fresh_.first([&](FrameworkSlot candidate) { return !filtered(agent, candidate); });
+    if (fresh && (!best || goes_before(fresh, best))) best = fresh;
+    if (best) grants.push_back(grant(slot, best));
   }
 }
 

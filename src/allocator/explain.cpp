@@ -28,9 +28,7 @@ std::string Core::explain(const FrameworkId& id) const {
   if (counters_.cycles > 0 && framework.granted_in == counters_.cycles) {
     return "was offered " + agents_text(framework.grants);
   }
-  if (framework.fresh) return "can be offered things since after the last allocation";
-  if (agents_.size() == 0) return "there is no agent";
-  if (active_agents_ == 0) return "no agent is active";
+  if (framework.fresh) return "has been able to take offers only since the last allocation";
 
   std::string text;
   const auto add_reason = [&text](const std::string& reason) {
@@ -44,7 +42,9 @@ std::string Core::explain(const FrameworkId& id) const {
   if (last_grants_ > 0) {
     add_reason("other frameworks with a smaller share were served first");
   }
-  return text.empty() ? "no agent has anything free" : text;
+  if (!text.empty()) return text;
+  if (agents_.size() == 0) return "there is no agent";
+  return active_agents_ == 0 ? "no agent is active" : "no agent has anything free";
 }
 
 std::string Core::explain_filters(FrameworkSlot slot) const {
