@@ -164,6 +164,11 @@ class Words(Tree):
             run("sleep(5)");
 
 
+
+
+
+
+
             // Polls until the deadline.
             std::this_thread::sleep_for(5ms);
             """)

@@ -34,7 +34,7 @@ def check(root):
             if MACHINE.search(line):
                 problems.append(f"{place}: a path of one machine")
             # The pause of a loop that polls until a deadline is no wait for time to pass.
-            near = " ".join(lines[max(0, number - 3):number])
+            near = " ".join(lines[max(0, number - 8):number])
             if is_test and SLEEP.search(code[number - 1]) and not re.search(r"\b[Pp]oll", near):
                 problems.append(f"{place}: a test waits for a condition with a deadline, not for "
                                 "time (a polling loop's pause says `poll` in a comment)")
