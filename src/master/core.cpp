@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "master/follower.hpp"
 #include "master/saturating.hpp"
 #include "master/validation.hpp"
 
@@ -48,12 +49,7 @@ Core::Core(const RegistryState& state, MasterOptions options, Logger logger, std
                "tasks", tasks_.size());
 }
 
-void Core::opened(Moment at, SessionId session, Lane lane, Effects& effects) {
-  if (sessions_.size() >= options_.limits.sessions_max) {
-    ++counters_.limits_hit;
-    effects.close(session);
-    return;
-  }
+void Core::opened(Moment at, SessionId session, Lane lane, Effects&) {
   sessions_[session] = Session{.lane = lane, .heard = at.now};
 }
 
@@ -118,14 +114,8 @@ void Core::garbage(Moment at, SessionId id, const Error& error, Effects& effects
   ++counters_.protocol_errors;
   logger_.warning("protocol error", "session", id, "lane", static_cast<int>(session->lane), "error",
                   error.message());
-  switch (session->lane) {
-    case Lane::agent: effects.send(id, wire::AgentMessage(wire::AgentRefused{error})); break;
-    case Lane::scheduler:
-      effects.send(id, wire::SchedulerMessage(wire::SchedulerError{error, true}));
-      break;
-    default: effects.send(id, wire::AdminMessage{0, wire::Failure{error}}); break;
-  }
-  drop_session(at, id, effects);
+  refuse(id, session->lane, error, effects);
+  forget_session(at, id, effects);
 }
 
 void Core::applied(Moment at, const std::vector<RegistryEvent>& events, Effects& effects) {
@@ -222,12 +212,11 @@ void Core::stop(std::optional<Endpoint> leader, Effects& effects) {
     }
   }
   for (const auto& [id, session] : sessions_) {
-    if (session.lane == Lane::agent) {
-      effects.send(id, wire::AgentMessage(wire::AgentRedirect{leader}));
-    } else if (session.lane == Lane::scheduler) {
-      effects.send(id, wire::SchedulerMessage(wire::SchedulerRedirect{leader}));
+    if (session.lane == Lane::admin) {
+      effects.close(id);
+    } else {
+      redirect(id, session.lane, 0, leader, effects);
     }
-    effects.close(id);
   }
   logger_.info("no longer leading", "term", term_);
 }
