@@ -35,16 +35,16 @@ void ClientCore::on(Time now, WallTime wall, const ClientCall& call, ClientEffec
   } else if (std::holds_alternative<SuppressCall>(call)) {
     suppressed_ = true;
     revive_due_ = false;
-    if (connected) effects.now.push_back(Send{wire::Suppress{}});
+    if (connected) effects.now.emplace_back(Send{wire::Suppress{}});
   } else if (std::holds_alternative<ReviveCall>(call)) {
     suppressed_ = false;
     revive_due_ = !connected;
-    if (connected) effects.now.push_back(Send{wire::Revive{}});
+    if (connected) effects.now.emplace_back(Send{wire::Revive{}});
   } else if (const auto* killed = std::get_if<KillCall>(&call)) {
     kill(*killed, effects);
   } else if (const auto* asked = std::get_if<ReconcileCall>(&call)) {
     if (connected) {
-      effects.now.push_back(Send{wire::Reconcile{asked->tasks}});
+      effects.now.emplace_back(Send{wire::Reconcile{asked->tasks}});
     } else if (asked->tasks.empty()) {
       reconcile_all_due_ = true;
     } else {
@@ -57,7 +57,7 @@ void ClientCore::on(Time now, WallTime wall, const ClientCall& call, ClientEffec
     if (teardown_until_) {
       unfinished = Error{Errc::closed, "stopped before the removal was confirmed", Outcome::maybe};
     }
-    effects.now.push_back(Hangup{});
+    effects.now.emplace_back(Hangup{});
     end(std::move(unfinished), effects);
   } else {
     teardown(now, effects);
@@ -102,7 +102,7 @@ void ClientCore::take_update(const wire::Update& message, ClientEffects& effects
   if (known) {
     ++counts_.repeated_updates;
     if (status.sequence <= told.acknowledged || (told.over && !over)) {
-      effects.now.push_back(Send{wire::Acknowledge{status.task, status.sequence}});
+      effects.now.emplace_back(Send{wire::Acknowledge{status.task, status.sequence}});
     }
     return;
   }
@@ -133,7 +133,7 @@ void ClientCore::acknowledge(const AcknowledgeCall& call, ClientEffects& effects
   // Without a session nothing need be queued: the next master repeats what is not acknowledged, and
   // is answered then.
   if (state_ == State::subscribed) {
-    effects.now.push_back(Send{wire::Acknowledge{call.task, call.sequence}});
+    effects.now.emplace_back(Send{wire::Acknowledge{call.task, call.sequence}});
   }
 }
 
@@ -153,7 +153,7 @@ void ClientCore::accept(WallTime wall, const AcceptCall& call, ClientEffects& ef
   const std::vector<OfferId> valid = use_offers(call.offers);
   const auto refuse_all = [&](TaskState state, const std::string& reason,
                               const std::string& message) {
-    if (!valid.empty()) effects.now.push_back(Send{wire::Decline{valid, call.refuse}});
+    if (!valid.empty()) effects.now.emplace_back(Send{wire::Decline{valid, call.refuse}});
     counts_.dropped += call.tasks.size();
     for (const TaskSpec& task : call.tasks) {
       tell(TellUpdate{unsent(task.id, state, wall, reason, message)}, effects);
@@ -179,13 +179,13 @@ void ClientCore::accept(WallTime wall, const AcceptCall& call, ClientEffects& ef
   }
   for (const TaskSpec& task : call.tasks) launching_.insert(task.id);
   counts_.tasks += call.tasks.size();
-  effects.now.push_back(Send{std::move(message)});
+  effects.now.emplace_back(Send{std::move(message)});
 }
 
 void ClientCore::decline(const DeclineCall& call, ClientEffects& effects) {
   std::vector<OfferId> valid = use_offers(call.offers);
   if (valid.empty()) return;
-  effects.now.push_back(Send{wire::Decline{std::move(valid), call.refuse}});
+  effects.now.emplace_back(Send{wire::Decline{std::move(valid), call.refuse}});
 }
 
 // Remembered until the task's end is heard of, since the session that carries it may break.
@@ -193,7 +193,7 @@ void ClientCore::kill(const KillCall& call, ClientEffects& effects) {
   const bool room = kills_.size() < limits_.kills_max || kills_.contains(call.task);
   if (room) kills_.insert(call.task);
   if (state_ == State::subscribed) {
-    effects.now.push_back(Send{wire::Kill{call.task}});
+    effects.now.emplace_back(Send{wire::Kill{call.task}});
   } else if (!room) {
     tell(TellError{Error{Errc::overloaded, "too many kills wait for a master; ask again later"},
                    false},
@@ -204,11 +204,11 @@ void ClientCore::kill(const KillCall& call, ClientEffects& effects) {
 void ClientCore::teardown(Time now, ClientEffects& effects) {
   const bool nothing_to_remove = framework_.empty() && state_ != State::subscribing;
   if (nothing_to_remove) {
-    effects.now.push_back(Hangup{});
+    effects.now.emplace_back(Hangup{});
     return end(std::nullopt, effects);
   }
   teardown_until_ = now + limits_.teardown_timeout;
-  if (state_ == State::subscribed) effects.now.push_back(Send{wire::Teardown{}});
+  if (state_ == State::subscribed) effects.now.emplace_back(Send{wire::Teardown{}});
 }
 
 }  // namespace cluster::scheduler

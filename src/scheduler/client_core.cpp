@@ -34,7 +34,7 @@ Time ClientCore::deadline() const {
 void ClientCore::on_time(Time now, ClientEffects& effects) {
   if (state_ == State::ended) return;
   if (teardown_until_ && now >= *teardown_until_) {
-    effects.now.push_back(Hangup{});
+    effects.now.emplace_back(Hangup{});
     return end(Error{Errc::timed_out, "no master took the removal of the framework in time",
                      Outcome::maybe},
                effects);
@@ -44,11 +44,11 @@ void ClientCore::on_time(Time now, ClientEffects& effects) {
     case State::resting: return dial(now, effects);
     case State::dialing:
     case State::subscribing:
-      effects.now.push_back(Hangup{});
+      effects.now.emplace_back(Hangup{});
       return lose_session(now, Error{Errc::timed_out, "the master did not answer in time"},
                           effects);
     case State::subscribed:
-      effects.now.push_back(Hangup{});
+      effects.now.emplace_back(Hangup{});
       return lose_session(now, Error{Errc::unreachable, "the master has fallen silent"}, effects);
     case State::ended: return;
   }
@@ -59,10 +59,10 @@ void ClientCore::on(Time now, const SessionInput& input, ClientEffects& effects)
   if (std::holds_alternative<SessionOpened>(input)) {
     if (state_ != State::dialing) return;
     state_ = State::subscribing;
-    effects.now.push_back(Send{wire::Subscribe{.framework = framework_,
-                                               .name = options_.name,
-                                               .role = options_.role,
-                                               .failover_timeout = options_.failover_timeout}});
+    effects.now.emplace_back(Send{wire::Subscribe{.framework = framework_,
+                                                  .name = options_.name,
+                                                  .role = options_.role,
+                                                  .failover_timeout = options_.failover_timeout}});
   } else if (const auto* said = std::get_if<SessionMessage>(&input)) {
     receive(now, said->message, effects);
   } else {
@@ -81,7 +81,7 @@ void ClientCore::dial(Time now, ClientEffects& effects) {
   ++counts_.dials;
   state_ = State::dialing;
   wake_at_ = now + limits_.answer_timeout;
-  effects.now.push_back(Dial{std::move(to)});
+  effects.now.emplace_back(Dial{std::move(to)});
 }
 
 void ClientCore::lose_session(Time now, const Error& why, ClientEffects& effects) {
@@ -119,7 +119,7 @@ void ClientCore::receive(Time now, const wire::SchedulerMessage& message, Client
   if (state_ != State::subscribed) return;  // Nothing else has a meaning before.
   wake_at_ = now + silence_max_;
   if (std::holds_alternative<wire::SchedulerPing>(message)) {
-    effects.now.push_back(Send{wire::SchedulerPong{}});
+    effects.now.emplace_back(Send{wire::SchedulerPong{}});
   } else if (const auto* offers = std::get_if<wire::Offers>(&message)) {
     take_offers(*offers, effects);
   } else if (const auto* rescind = std::get_if<wire::Rescind>(&message)) {
@@ -131,7 +131,7 @@ void ClientCore::receive(Time now, const wire::SchedulerMessage& message, Client
 
 void ClientCore::follow(Time now, const wire::SchedulerRedirect& redirect, ClientEffects& effects) {
   const int hops = hops_ + 1;
-  effects.now.push_back(Hangup{});
+  effects.now.emplace_back(Hangup{});
   lose_session(now, Error{Errc::no_leader, "the master does not lead any more"}, effects);
   if (!redirect.leader || !limits_.follow_leader) return;
   // Whoever has led is a master to ask when the one whose address was given is down.
@@ -159,7 +159,7 @@ void ClientCore::become_subscribed(Time now, const wire::Subscribed& answer,
   ++counts_.subscriptions;
   logger_.info("subscribed", "framework", framework_, "term", answer.term, "resumed", resumed);
   if (teardown_until_) {
-    effects.now.push_back(Send{wire::Teardown{}});
+    effects.now.emplace_back(Send{wire::Teardown{}});
     return;
   }
   tell(TellSubscribed{framework_, resumed}, effects);
@@ -168,18 +168,18 @@ void ClientCore::become_subscribed(Time now, const wire::Subscribed& answer,
 
 void ClientCore::repeat_what_is_remembered(ClientEffects& effects) {
   if (suppressed_) {
-    effects.now.push_back(Send{wire::Suppress{}});
+    effects.now.emplace_back(Send{wire::Suppress{}});
   } else if (revive_due_) {
-    effects.now.push_back(Send{wire::Revive{}});
+    effects.now.emplace_back(Send{wire::Revive{}});
   }
   revive_due_ = false;
-  for (const TaskId& task : kills_) effects.now.push_back(Send{wire::Kill{task}});
+  for (const TaskId& task : kills_) effects.now.emplace_back(Send{wire::Kill{task}});
 
   // An accept that went out on a session that broke may or may not have arrived: ask.
   reconcile_due_.insert(launching_.begin(), launching_.end());
-  if (std::exchange(reconcile_all_due_, false)) effects.now.push_back(Send{wire::Reconcile{}});
+  if (std::exchange(reconcile_all_due_, false)) effects.now.emplace_back(Send{wire::Reconcile{}});
   if (!reconcile_due_.empty()) {
-    effects.now.push_back(Send{wire::Reconcile{{reconcile_due_.begin(), reconcile_due_.end()}}});
+    effects.now.emplace_back(Send{wire::Reconcile{{reconcile_due_.begin(), reconcile_due_.end()}}});
     reconcile_due_.clear();
   }
 }
@@ -189,7 +189,7 @@ void ClientCore::fail(Time now, const wire::SchedulerError& refusal, ClientEffec
     if (state_ == State::subscribed) wake_at_ = now + silence_max_;
     return tell(TellError{refusal.error, false}, effects);
   }
-  effects.now.push_back(Hangup{});
+  effects.now.emplace_back(Hangup{});
   // What is being torn down and is refused for good is gone, whoever removed it.
   if (teardown_until_) return end(std::nullopt, effects);
   logger_.warning("framework ended", "framework", framework_, "why", refusal.error.message());
@@ -201,12 +201,12 @@ void ClientCore::end(std::optional<Error> error, ClientEffects& effects) {
   state_ = State::ended;
   wake_at_ = time_never;
   teardown_until_.reset();
-  effects.now.push_back(ClientTell{TellEnded{std::move(error)}});
+  effects.now.emplace_back(ClientTell{TellEnded{std::move(error)}});
 }
 
 // While it is being torn down a framework hears of the end of that alone.
 void ClientCore::tell(ClientTell what, ClientEffects& effects) {
-  if (!teardown_until_) effects.now.push_back(std::move(what));
+  if (!teardown_until_) effects.now.emplace_back(std::move(what));
 }
 
 Metrics ClientCore::metrics() const {

@@ -68,7 +68,7 @@ void JobCore::kill_stopping(Time now, JobEffects& effects) {
   if (now < kill_at_) return;
   for (TaskId& task : pieces_.tasks_to_kill()) {
     ++counts_.kills;
-    effects.now.push_back(KillCall{std::move(task)});
+    effects.now.emplace_back(KillCall{std::move(task)});
   }
   kill_at_ = pieces_.has_stopping() ? now + tuning_.kill_interval : time_never;
 }
@@ -78,7 +78,7 @@ void JobCore::adjust_demand(Time now, JobEffects& effects) {
   if (!pieces_.has_demand()) {
     if (suppressed_ == true) return;
     suppressed_ = true;
-    effects.now.push_back(SuppressCall{});
+    effects.now.emplace_back(SuppressCall{});
     return;
   }
   const bool refused_too_much = declined_ && wanted_ && now >= revive_from_;
@@ -87,7 +87,7 @@ void JobCore::adjust_demand(Time now, JobEffects& effects) {
   declined_ = false;
   wanted_ = false;
   revive_from_ = now + tuning_.revive_interval;
-  effects.now.push_back(ReviveCall{});
+  effects.now.emplace_back(ReviveCall{});
 }
 
 Time JobCore::deadline() const {

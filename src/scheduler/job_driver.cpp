@@ -62,7 +62,8 @@ void JobScheduler::hear(const ClientTell& news) {
   core_.on(host_.now(), host_.wall_now(), news, effects);
   if (const auto* update = std::get_if<TellUpdate>(&news)) {
     const TaskStatus& status = update->status;
-    if (status.sequence > 0) effects.now.push_back(AcknowledgeCall{status.task, status.sequence});
+    if (status.sequence > 0)
+      effects.now.emplace_back(AcknowledgeCall{status.task, status.sequence});
   }
   perform(effects);
 }

@@ -44,7 +44,8 @@ void JobPieces::on(const RegistryEvent& event, Time now, WallTime wall) {
     case Kind::task_launched:
     case Kind::task_ended: {
       const auto task = registry_.tasks().find(event.task);
-      if (task == registry_.tasks().end() || !task->second.job) return;
+      if (task == registry_.tasks().end()) return reload(event.job, now, wall);
+      if (!task->second.job) return;
       const JobRef& ref = *task->second.job;
       return refresh({ref.job, ref.stage, ref.index}, now, wall);
     }
@@ -86,6 +87,12 @@ void JobPieces::sync(const JobId& id, Time now, WallTime wall) {
       place({id, stage, i}, book->second, record->second, false, now, wall);
     }
   }
+}
+
+// For what can't be followed piece by piece: an end whose record is gone in the same entry.
+void JobPieces::reload(const JobId& id, Time now, WallTime wall) {
+  if (const auto book = find(id); book != jobs_.end()) drop(book);
+  sync(id, now, wall);
 }
 
 void JobPieces::load(const JobRecord& record, Time now, WallTime wall) {

@@ -103,6 +103,7 @@ class JobPieces {
 
  private:
   void sync(const JobId&, Time now, WallTime wall);
+  void reload(const JobId&, Time now, WallTime wall);
   void load(const JobRecord&, Time now, WallTime wall);
   void drop(std::map<JobOrder, JobBook>::iterator);
   void refresh(const PieceRef&, Time now, WallTime wall);

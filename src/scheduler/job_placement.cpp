@@ -71,7 +71,7 @@ void JobCore::place(Time now, JobEffects& effects) {
     counts_.placed += pool.tasks.size();
     for (OfferId id : pool.offers) offers_.erase(id);
     declined_ = true;  // The rest of the offer.
-    effects.now.push_back(AcceptCall{pool.offers, std::move(pool.tasks), tuning_.refuse});
+    effects.now.emplace_back(AcceptCall{pool.offers, std::move(pool.tasks), tuning_.refuse});
   }
   return_unused(effects);
 }
@@ -144,7 +144,7 @@ void JobCore::return_unused(JobEffects& effects) {
   for (const auto& [id, offer] : offers_) decline.offers.push_back(id);
   offers_.clear();
   declined_ = true;
-  effects.now.push_back(std::move(decline));
+  effects.now.emplace_back(std::move(decline));
 }
 
 }  // namespace cluster::scheduler
