@@ -33,14 +33,24 @@ class Decoding {
   std::string problem_;
 };
 
-// Calls `fill(Root::Builder)`. The bytes are a flat, unpacked message.
+// Calls `fill(Root::Builder)`, twice for a large message. The bytes are a flat, unpacked message in
+// one segment: pointers between segments would take another word each.
 template <class Root, class Fill>
 Bytes encode_as(Fill fill) {
-  try {
-    capnp::MallocMessageBuilder message;
-    fill(message.initRoot<Root>());
+  auto to_bytes = [](capnp::MessageBuilder& message) {
     auto words = capnp::messageToFlatArray(message);
     return Bytes(ByteView(words.asChars().begin(), words.asChars().size()));
+  };
+  try {
+    capnp::MallocMessageBuilder message;
+    fill(message.template initRoot<Root>());
+    auto segments = message.getSegmentsForOutput();
+    if (segments.size() == 1) return to_bytes(message);
+    std::size_t words = 0;
+    for (const auto& segment : segments) words += segment.size();
+    capnp::MallocMessageBuilder whole(static_cast<capnp::uint>(words));
+    fill(whole.template initRoot<Root>());
+    return to_bytes(whole);
   } catch (const kj::Exception& e) {
     // Only a list of over half a gibibyte fails to build, and limits keep those out long before.
     CLUSTER_CHECK(false, "a message of ours can be encoded", e.getDescription().cStr());
