@@ -83,7 +83,8 @@ class Scheduler {
 
   // Launches tasks on offers of one agent; together they must fit. What is left of the offers goes
   // back, and is not offered again for `refuse`. A task that cannot be launched is answered with an
-  // update: `dropped` (reason "disconnected": the offers were void), `lost`, `error`.
+  // update: `dropped` (reason "disconnected": the offers were void), `lost`, `error`; one whose id
+  // is known already is refused by `on_error`, since an update would speak of the other one.
   void accept(std::vector<OfferId> offers, std::vector<TaskSpec> tasks,
               Duration refuse = std::chrono::seconds(5));
   void decline(std::vector<OfferId> offers, Duration refuse = std::chrono::seconds(5));

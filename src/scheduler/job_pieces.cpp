@@ -11,6 +11,7 @@ namespace {
 constexpr Duration quick_run_max = std::chrono::seconds(10);
 constexpr Duration rest_first = std::chrono::milliseconds(200);
 constexpr Duration rest_max = std::chrono::seconds(10);
+constexpr Duration answer_max = std::chrono::seconds(10);  // To a launch; see `wake`.
 
 using Standing = Piece::Standing;
 
@@ -221,7 +222,7 @@ void JobPieces::enter(const PieceRef& ref, JobBook& book, Standing standing, Tim
       news_ = true;
       break;
     case Standing::resting: rests_.emplace(since, ref); break;
-    case Standing::launching:
+    case Standing::launching: rests_.emplace(since, ref); [[fallthrough]];
     case Standing::launched: ++stage.on[piece.agent]; break;
     case Standing::succeeded:
       if (--stage.left == 0) news_ = true;
@@ -240,7 +241,10 @@ void JobPieces::leave(const PieceRef& ref, JobBook& book) {
     case Standing::launched: {
       const auto count = stage.on.find(piece.agent);
       if (--count->second == 0) stage.on.erase(count);
-      if (piece.standing == Standing::launching) launching_.erase(piece.task);
+      if (piece.standing == Standing::launching) {
+        rests_.erase({piece.since, ref});
+        launching_.erase(piece.task);
+      }
       piece.agent = AgentId();
       break;
     }
@@ -250,7 +254,7 @@ void JobPieces::leave(const PieceRef& ref, JobBook& book) {
 }
 
 void JobPieces::launching(const PieceRef& ref, const TaskId& task, const AgentId& agent,
-                          std::uint32_t attempt) {
+                          std::uint32_t attempt, Time now) {
   const auto book = find(ref.job);
   CLUSTER_CHECK(book != jobs_.end(), "only a piece of a known job is launched", ref.job);
   leave(ref, book->second);
@@ -258,7 +262,7 @@ void JobPieces::launching(const PieceRef& ref, const TaskId& task, const AgentId
   piece.agent = agent;
   piece.task = task;
   piece.attempt = attempt;
-  enter(ref, book->second, Standing::launching, Time{});
+  enter(ref, book->second, Standing::launching, now + answer_max);
   launching_[task] = ref;
 }
 
@@ -285,10 +289,17 @@ void JobPieces::forget_launching(Time now) {
   }
 }
 
+// A launch that nobody answers is tried again as the same attempt, which the registry takes once:
+// a master refuses some calls without naming the task.
 void JobPieces::wake(Time now) {
   while (!rests_.empty() && rests_.begin()->first <= now) {
     const PieceRef ref = rests_.begin()->second;
     const auto book = find(ref.job);
+    const Piece& piece = book->second.stages[ref.stage].pieces[ref.index];
+    if (piece.standing == Standing::launching) {
+      refused(TaskId(piece.task), true, "the master did not answer", now);
+      continue;
+    }
     leave(ref, book->second);
     enter(ref, book->second, Standing::ready, now);
   }

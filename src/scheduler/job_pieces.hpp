@@ -45,7 +45,7 @@ struct Piece {
   };
 
   Standing standing = Standing::idle;
-  Time since{};                      // Ready: since when. Resting: until when.
+  Time since{};                      // Ready: since when. Resting, launching: until when.
   std::uint32_t attempt = 0;         // Launching, launched: which. Otherwise the last one.
   std::uint32_t losses = 0;          // As the registry had it when last looked at.
   std::uint32_t quick_failures = 0;  // In a row.
@@ -76,14 +76,14 @@ class JobPieces {
 
   void on(const RegistryEvent&, Time now, WallTime wall);
 
-  void launching(const PieceRef&, const TaskId&, const AgentId&, std::uint32_t attempt);
+  void launching(const PieceRef&, const TaskId&, const AgentId&, std::uint32_t attempt, Time now);
   // The launch of `task` was refused or lost before the registry knew of it. Nothing when it is not
   // on its way.
   void refused(const TaskId& task, bool is_loss, const std::string& why, Time now);
   // What was on its way has arrived in the registry or never will.
   void forget_launching(Time now);
 
-  void wake(Time now);  // Ends the rests that are over.
+  void wake(Time now);  // Ends the rests, and the waits for an answer, that are over.
   Time next_wake() const;
 
   const std::map<JobOrder, JobBook>& jobs() const { return jobs_; }

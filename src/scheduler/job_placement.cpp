@@ -93,7 +93,7 @@ bool JobCore::place_one(Time now, const JobOrder& order, std::vector<bool>& full
     }
     const std::uint32_t attempt = record.tasks[stage][index].attempt + 1;
     TaskSpec task = task_of(record.spec, JobRef{order.job, stage, index, attempt});
-    pieces_.launching({order.job, stage, index}, task.id, pool->agent, attempt);
+    pieces_.launching({order.job, stage, index}, task.id, pool->agent, attempt, now);
     pool->free -= spec.resources;
     pool->bytes += bytes_of(task);
     pool->tasks.push_back(std::move(task));

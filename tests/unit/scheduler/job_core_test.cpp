@@ -204,6 +204,11 @@ TEST_CASE("a launch on its way is not sent again", "[scheduler][jobs]") {
     world.offer("a1", all_of_agent);
     CHECK(world.placed_ids() == Ids{"j.main.0.1"});
   }
+  SECTION("until nobody has answered for long: then the same attempt goes out again") {
+    world.pass(seconds(10));
+    world.offer("a1", all_of_agent);
+    CHECK(world.placed_ids() == Ids{"j.main.0.1"});
+  }
   SECTION("an answer to the client's own question is no refusal") {
     world.tell(TellUpdate{
         {.task = TaskId("j.main.0.1"), .state = TaskState::lost, .reason = "reconciliation"}});
