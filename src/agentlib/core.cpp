@@ -172,7 +172,7 @@ void AgentCore::advance_stop(const Instant& at, Effects& effects) {
   stop_ = Stop::done;
   give_up_at_ = time_never;
   link_.quit(effects);
-  effects.then.push_back(Stopped{});
+  effects.then.emplace_back(std::in_place_type<Stopped>);  // Moved, gcc 12 misreads it.
 }
 
 Time AgentCore::deadline() const {
