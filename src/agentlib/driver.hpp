@@ -61,7 +61,6 @@ class AgentDriver final : public runtime::SessionHandler, public LaunchObserver 
   Logger logger_;
   Observers observers_;
   AgentCore core_;
-  std::vector<TaskRow> recovered_;
   runtime::Committer<Change, Action> committer_;
   std::unique_ptr<runtime::Alarm> alarm_;
   LinkId link_;
