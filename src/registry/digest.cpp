@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstddef>
+#include <cstring>
 #include <string_view>
 
 namespace cluster::registry {
@@ -40,13 +41,11 @@ class RowHash {
 
   RowHash& add(std::string_view text) {
     word(text.size());
-    for (std::size_t at = 0; at < text.size(); at += 8) {
-      std::uint64_t w = 0;  // Little-endian on every machine.
-      for (std::size_t i = 0; i < 8 && at + i < text.size(); ++i) {
-        w |= std::uint64_t{static_cast<unsigned char>(text[at + i])} << (8 * i);
-      }
-      word(w);
+    while (text.size() >= 8) {
+      word(load(text.data(), 8));
+      text.remove_prefix(8);
     }
+    if (!text.empty()) word(load(text.data(), text.size()));
     return *this;
   }
   RowHash& add(const std::string& text) { return add(std::string_view(text)); }
@@ -71,6 +70,19 @@ class RowHash {
  private:
   static constexpr std::uint64_t c1 = 0x87c37b91114253d5;
   static constexpr std::uint64_t c2 = 0x4cf5ad432745937f;
+
+  // Little-endian on every machine.
+  static std::uint64_t load(const char* data, std::size_t size) {
+    std::uint64_t w = 0;
+    if constexpr (std::endian::native == std::endian::little) {
+      std::memcpy(&w, data, size);
+    } else {
+      for (std::size_t i = 0; i < size; ++i) {
+        w |= std::uint64_t{static_cast<unsigned char>(data[i])} << (8 * i);
+      }
+    }
+    return w;
+  }
 
   static std::uint64_t finalise(std::uint64_t k) {
     k = (k ^ (k >> 33)) * 0xff51afd7ed558ccd;

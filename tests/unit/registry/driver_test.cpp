@@ -1,0 +1,183 @@
+#include "registry/driver.hpp"
+
+#include <condition_variable>
+#include <cstdlib>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "runtime/transport.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/registry/commands.hpp"
+
+using namespace cluster;
+using namespace cluster::test;
+using registry::RegistryDriver;
+
+namespace {
+
+// A host that is nothing but a node thread; the test's own thread stands for the delivery thread.
+class NodeThreadHost final : public runtime::Host {
+ public:
+  NodeThreadHost() : logger_(sink_, "test"), thread_([this] { run(); }) {}
+  ~NodeThreadHost() override {
+    post([this] { ended_ = true; });
+    thread_.join();
+  }
+
+  Time now() const override { return Time(); }
+  WallTime wall_now() const override { return WallTime(); }
+  void post(Callback callback) override {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(callback));
+    wake_.notify_one();
+  }
+  bool on_node_thread() const override { return std::this_thread::get_id() == thread_.get_id(); }
+  void post_disk(Callback) override {}
+  const std::shared_ptr<Executor>& delivery() const override { return delivery_; }
+  std::unique_ptr<runtime::Alarm> make_alarm(std::function<void()>) override { return nullptr; }
+  runtime::Transport& transport() override { std::abort(); }
+  const Logger& logger() const override { return logger_; }
+  std::uint64_t random_seed() override { return 1; }
+  Metrics metrics() const override { return {}; }
+
+  std::vector<std::string> lines() const { return sink_.lines; }
+
+ private:
+  struct Sink final : LogSink {
+    void write(const LogLine& line) override { lines.push_back(to_text(line)); }
+    std::vector<std::string> lines;
+  };
+
+  void run() {
+    while (!ended_) {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return !queue_.empty(); });
+      Callback next = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      next();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Callback> queue_;
+  bool ended_ = false;  // Node thread only.
+  Sink sink_;
+  Logger logger_;
+  std::shared_ptr<Executor> delivery_;
+  std::thread thread_;
+};
+
+// What `Log::follow` would be given.
+struct FollowedLog {
+  RegistryDriver::Follow follow() {
+    return [this](Position from, RegistryDriver::EntryObserver its_observer) {
+      begin = from;
+      observer = std::move(its_observer);
+    };
+  }
+
+  Position begin;
+  RegistryDriver::EntryObserver observer;
+};
+
+Entry entry(std::uint64_t position, const RegistryCommand& command) {
+  return {.position = Position(position), .data = encode(command)};
+}
+
+double metric(const RegistryDriver& driver, const std::string& name) {
+  for (const Metric& metric : driver.metrics()) {
+    if (metric.name == name) return metric.value;
+  }
+  return -1;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a batch that is delivered on another thread is applied on the node thread when the "
+    "observer returns",
+    "[registry][driver]") {
+  NodeThreadHost host;
+  FollowedLog log;
+  RegistryDriver driver(host, log.follow());
+  std::vector<Position> seen;
+  bool on_node_thread = true;
+  runtime::run_on_node(host, [&] {
+    driver.subscribe([&](Position at, const std::vector<RegistryEvent>& events) {
+      on_node_thread = on_node_thread && host.on_node_thread();
+      CLUSTER_CHECK(driver.state().applied() == at && driver.applied() == at && events.size() == 1,
+                    "an observer sees the state right after its entry");
+      seen.push_back(at);
+    });
+  });
+
+  log.observer({entry(2, RegisterAgent{agent_record("a1")}),
+                entry(5, RegisterFramework{framework_record("f")})});
+
+  CHECK(log.begin == Position(1));
+  CHECK(seen == std::vector{Position(2), Position(5)});
+  CHECK(on_node_thread);
+  runtime::run_on_node(host, [&] {
+    CHECK(driver.applied() == Position(5));
+    CHECK(driver.state().find(AgentId("a1")) != nullptr);
+    CHECK(metric(driver, "cluster_registry_entries_applied_total") == 2);
+    CHECK(metric(driver, "cluster_registry_agents") == 1);
+  });
+}
+
+TEST_CASE("a batch that is delivered on the node thread is applied at once", "[registry][driver]") {
+  NodeThreadHost host;
+  FollowedLog log;
+  RegistryDriver driver(host, log.follow());
+  runtime::run_on_node(host, [&] {
+    log.observer({entry(1, RegisterAgent{agent_record("a1")})});
+    CHECK(driver.applied() == Position(1));
+  });
+}
+
+TEST_CASE("an entry that cannot be decoded is logged, counted and passed over",
+          "[registry][driver]") {
+  NodeThreadHost host;
+  FollowedLog log;
+  RegistryDriver driver(host, log.follow());
+  std::vector<std::pair<Position, std::size_t>> seen;
+  runtime::run_on_node(host, [&] {
+    driver.subscribe([&](Position at, const std::vector<RegistryEvent>& events) {
+      seen.emplace_back(at, events.size());
+    });
+  });
+
+  log.observer({Entry{.position = Position(3), .data = Bytes(ByteView("garbage"))},
+                entry(4, LoseAgent{AgentId("nobody"), "", wall(1)})});
+
+  CHECK(seen == std::vector{std::pair{Position(3), std::size_t{0}},
+                            std::pair{Position(4), std::size_t{1}}});
+  runtime::run_on_node(host, [&] {
+    CHECK(driver.applied() == Position(4));
+    CHECK(metric(driver, "cluster_registry_entries_skipped_total") == 1);
+    CHECK(metric(driver, "cluster_registry_commands_refused_total") == 1);
+    REQUIRE(host.lines().size() == 1);
+    CHECK_THAT(host.lines()[0], Catch::Contains("skipped an entry position=3"));
+  });
+}
+
+TEST_CASE("entries that come after the driver's end do no harm", "[registry][driver]") {
+  NodeThreadHost host;
+  FollowedLog log;
+  int calls = 0;
+  {
+    RegistryDriver driver(host, log.follow());
+    runtime::run_on_node(host, [&] {
+      driver.subscribe([&](Position, const std::vector<RegistryEvent>&) { ++calls; });
+    });
+    log.observer({entry(1, RegisterAgent{agent_record("a1")})});
+  }
+
+  log.observer({entry(2, RegisterAgent{agent_record("a2")})});
+  runtime::run_on_node(host, [&] { log.observer({entry(3, RegisterAgent{agent_record("a3")})}); });
+
+  CHECK(calls == 1);
+}
