@@ -47,7 +47,7 @@ class Table:
 def resolve(root, path, header):
     """The file that a quoted include names, from the root; None where the tree has none such."""
     beside = os.path.normpath(os.path.join(os.path.dirname(path), header))
-    for name in (beside, "include/" + header, "src/" + header, header):
+    for name in (beside, "include/" + header, "src/" + header, "apps/cluster/" + header, header):
         if os.path.isfile(os.path.join(root, name)):
             return name
     if header.startswith("schema/") and header.endswith(".capnp.h"):

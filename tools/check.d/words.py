@@ -33,11 +33,13 @@ def check(root):
                 problems.append(f"{place}: unfinished work has no place on main")
             if MACHINE.search(line):
                 problems.append(f"{place}: a path of one machine")
-            # The pause of a loop that polls until a deadline is no wait for time to pass.
+            # The pause of a loop that polls until a deadline is no wait for time to pass; and that
+            # something does not happen can only be seen for a while.
             near = " ".join(lines[max(0, number - 8):number])
-            if is_test and SLEEP.search(code[number - 1]) and not re.search(r"\b[Pp]oll", near):
+            if is_test and SLEEP.search(code[number - 1]) and not re.search(r"\b[Pp]oll|would have", near):
                 problems.append(f"{place}: a test waits for a condition with a deadline, not for "
-                                "time (a polling loop's pause says `poll` in a comment)")
+                                "time (a comment says `poll` where a loop pauses, `would have` where "
+                                "nothing is to happen)")
     return problems
 
 
