@@ -55,7 +55,7 @@ void ClientCore::on_time(Time now, ClientEffects& effects) {
 }
 
 void ClientCore::on(Time now, const SessionInput& input, ClientEffects& effects) {
-  if (state_ == State::ended) return;
+  if (state_ == State::ended || state_ == State::resting) return;  // There is no session.
   if (std::holds_alternative<SessionOpened>(input)) {
     if (state_ != State::dialing) return;
     state_ = State::subscribing;

@@ -143,6 +143,9 @@ class JobSimulation {
     if (task == state_.tasks().end() || is_terminal(task->second.status.state)) return;
     if (!core_) return at(between(100, 200), [this, key, killed] { end(key, killed); });
     const bool failed = now_ < trouble_until_ && random_.chance(1, 6);
+    const JobId& job = task->second.job->job;
+    const bool is_service = state_.jobs().at(job).spec.kind == JobKind::service;
+    if (is_service && !killed && !failed) return;  // It runs on.
     TaskStatus status{.task = key.task, .sequence = 3, .at = wall_};
     status.state = killed ? TaskState::killed : failed ? TaskState::failed : TaskState::finished;
     status.exit = TaskExit{failed ? 1 : 0, killed ? 15 : 0};
