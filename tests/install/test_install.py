@@ -37,7 +37,7 @@ class Installed(unittest.TestCase):
 
     def installed(self, ending):
         return sorted(os.path.join(folder, name) for folder, _, names in os.walk(self.prefix)
-                      for name in names if name.endswith(ending))
+                      for name in names if os.path.join(folder, name).endswith(ending))
 
     def test_an_outside_project_builds_and_runs_on_the_installed_package(self):
         build = self.path("outside")
@@ -46,6 +46,19 @@ class Installed(unittest.TestCase):
         run("cmake", "--build", build)
         self.assertEqual("one two three \n", run(os.path.join(build, "append"), self.path("log")))
         self.assertIn("cpus:4", run(os.path.join(build, "place")))
+
+    def test_the_installed_program_runs_a_task_with_the_installed_supervisor(self):
+        program = os.path.join(self.prefix, "bin", "cluster")
+        if not os.path.exists(program):
+            self.skipTest("built without the program")
+        self.assertTrue(self.installed("libexec/cluster/cluster-supervisor"))
+        directory = self.path("state")
+        run(program, "up", "--dir", directory, "--masters", "1", "--agents", "1")
+        try:
+            self.assertIn("hello from inside", run(program, "run", "--dir", directory, "--",
+                                                   "echo", "hello from inside"))
+        finally:
+            run(program, "down", "--dir", directory)
 
     def test_without_the_language_c_the_package_says_what_is_missing(self):
         project = self.path("cxx_only")
