@@ -90,6 +90,7 @@ class RunSession {
       return ask_job();
     }
     record_ = std::move(answer->job);
+    if (record_.tasks.empty()) return finish("the master's answer has no tasks");
     for (std::uint32_t index = 0; index < record_.tasks.front().size(); ++index) {
       const JobTask& task = record_.tasks.front()[index];
       if (task.task.empty() || !indices_.emplace(task.task, index).second) continue;
@@ -220,7 +221,9 @@ int cmd_run(const RunOptions& options) {
       code = 128 + first_signal;
     } else {
       code = exit_code_of(record);
-      bool says_more = record.state == JobState::stopped || options.instances > 1;
+      // One task that ended by itself has said all that is to be said.
+      bool says_more = record.state == JobState::stopped || options.instances > 1 ||
+                       !record.tasks.front().front().exit;
       if (code != 0 && says_more) {
         complain("job " + record.spec.id.value() + " " + std::string(to_string(record.state)) +
                  (record.message.empty() ? "" : ": " + record.message));
