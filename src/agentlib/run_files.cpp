@@ -28,8 +28,12 @@ class FieldReader {
   explicit FieldReader(std::string_view text) : rest_(text) {}
 
   // False at the end, and when the text is cut off.
-  bool next(std::string_view& name, std::string_view& value) { return take(name) && take(value); }
-  bool is_at_end() const { return rest_.empty(); }
+  bool next(std::string_view& name, std::string_view& value) {
+    if (rest_.empty()) return false;
+    is_whole_ = take(name) && take(value);
+    return is_whole_;
+  }
+  bool is_whole() const { return is_whole_; }
 
  private:
   bool take(std::string_view& field) {
@@ -41,6 +45,7 @@ class FieldReader {
   }
 
   std::string_view rest_;
+  bool is_whole_ = true;
 };
 
 template <class N>
@@ -96,7 +101,7 @@ std::optional<LaunchOrder> decode_order(std::string_view text) {
     if (name == "cgroup") order.cgroups.emplace_back(value);
     if (name == "oom_file") order.oom_file = value;
   }
-  if (!reader.is_at_end() || order.sandbox.empty() || order.arguments.empty()) return std::nullopt;
+  if (!reader.is_whole() || order.sandbox.empty() || order.arguments.empty()) return std::nullopt;
   return order;
 }
 
@@ -117,7 +122,7 @@ std::optional<ProcessMark> decode_mark(std::string_view text) {
     if (name == "start_time" && !parse_number(value, mark.start_time)) return std::nullopt;
     if (name == "boot") mark.boot = value;
   }
-  if (!reader.is_at_end() || mark.pid <= 0) return std::nullopt;
+  if (!reader.is_whole() || mark.pid <= 0) return std::nullopt;
   return mark;
 }
 
@@ -141,7 +146,7 @@ std::optional<ExitRecord> decode_exit(std::string_view text) {
     if (name == "out_of_memory") record.out_of_memory = value == "1";
     if (name == "message") record.message = value;
   }
-  if (!reader.is_at_end() || kind < 0 || kind > 2) return std::nullopt;
+  if (!reader.is_whole() || kind < 0 || kind > 2) return std::nullopt;
   record.kind = static_cast<ExitRecord::Kind>(kind);
   return record;
 }

@@ -259,7 +259,8 @@ TEST_CASE("a registration tells all that is known, and open updates follow it ag
   TaskSpec spec = shell_task("t", "true");
   TaskRow row = row_of(spec, {.state = TaskState::running, .sequence = 2});
   CoreWorld world({row});
-  CHECK(world.wake(0).now == std::vector<Action>{Dial{world.link, {"127.0.0.1", 5050}}});
+  Effects woken = world.wake(0);
+  CHECK(woken.now == std::vector<Action>{Dial{world.link, {"127.0.0.1", 5050}}});
 
   Effects opened = world.open(1);
   CHECK(opened.now.empty());
