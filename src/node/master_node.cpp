@@ -10,6 +10,7 @@ namespace cluster::node {
 namespace {
 
 constexpr std::size_t pending_rows_max = 10'000;
+constexpr Duration look_interval = std::chrono::seconds(1);
 
 Duration ping_interval_of(const NodeOptions::Master& options) {
   if (options.ping_interval > Duration{}) return options.ping_interval;
@@ -57,6 +58,11 @@ Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
   Result<runtime::ListenerId> listener = runtime::ListenerId();
   Endpoint bound;
   runtime::run_on_node(host, [&] {
+    if (!host.delivery()->is_current()) {
+      listener = Error{Errc::invalid_argument,
+                       "a master needs a runtime that delivers on its node thread"};
+      return;
+    }
     listener = host.transport().listen(listen);
     if (listener) bound = host.transport().endpoint(*listener);
   });
@@ -96,6 +102,8 @@ MasterNode::MasterNode(runtime::Host& host, runtime::ListenerId listener, Endpoi
 
 MasterNode::~MasterNode() {
   runtime::run_on_node(host_, [this] {
+    alarm_.reset();
+    lifeline_ = {};
     jobs_.reset();
     master_.reset();
   });
@@ -114,6 +122,28 @@ void MasterNode::begin(master::MasterOptions options) {
     if (jobs_) jobs_->on_applied(at, events);
   });
   master_->on_leading([this](bool leading) { lead(leading); });
+  alarm_ = host_.make_alarm([this] { look_at_log(); });
+  look_at_log();
+}
+
+// A replica that has stopped for good fails every read, also that of nothing.
+void MasterNode::look_at_log() {
+  Position end = log_->range().end;
+  log_->read(end, end).then(lifeline_.guard([this](Result<std::vector<Entry>> entries) {
+    if (entries ||
+        (entries.error().code != Errc::storage && entries.error().code != Errc::corrupt)) {
+      return alarm_->set(host_.now() + look_interval);
+    }
+    failure_ = entries.error();
+    if (on_failed_) std::exchange(on_failed_, nullptr)(*failure_);
+  }));
+}
+
+void MasterNode::on_failed(std::function<void(const Error&)> observer) {
+  runtime::run_on_node(host_, [&] {
+    if (failure_) return observer(*failure_);
+    on_failed_ = std::move(observer);
+  });
 }
 
 // Jobs are run by a scheduler of the leader's own process. The next leader's goes on from the

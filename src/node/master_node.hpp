@@ -2,6 +2,7 @@
 // master on both, and the scheduler of jobs while this master leads.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,9 @@ class MasterNode {
   MasterNode& operator=(const MasterNode&) = delete;
   ~MasterNode();
 
+  // Called at most once, on the node thread, when the log has stopped for good: its disk failed.
+  void on_failed(std::function<void(const Error&)> observer);
+
   // Node thread.
   NodeStatus::Master status() const;
   Metrics metrics() const;
@@ -33,6 +37,7 @@ class MasterNode {
  private:
   void begin(master::MasterOptions);  // Node thread.
   void lead(bool leading);
+  void look_at_log();
 
   runtime::Host& host_;
   runtime::ListenerId listener_;
@@ -41,6 +46,10 @@ class MasterNode {
   std::unique_ptr<registry::RegistryDriver> registry_;
   std::unique_ptr<master::MasterDriver> master_;
   std::unique_ptr<scheduler::JobScheduler> jobs_;
+  std::function<void(const Error&)> on_failed_;
+  std::optional<Error> failure_;
+  std::unique_ptr<runtime::Alarm> alarm_;
+  runtime::Lifeline lifeline_;
 };
 
 }  // namespace cluster::node

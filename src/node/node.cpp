@@ -1,5 +1,6 @@
 #include "cluster/node.hpp"
 
+#include <atomic>
 #include <utility>
 
 #include "node/master_node.hpp"
@@ -74,7 +75,12 @@ void Node::on_stop_requested(std::function<void(bool kill_tasks)> observer) {
 }
 
 void Node::on_failed(std::function<void(const Error&)> observer) {
-  if (impl_->agent) impl_->agent->on_failed(std::move(observer));
+  auto once = [observer = std::move(observer),
+               done = std::make_shared<std::atomic<bool>>()](const Error& error) {
+    if (!done->exchange(true)) observer(error);
+  };
+  if (impl_->master) impl_->master->on_failed(once);
+  if (impl_->agent) impl_->agent->on_failed(once);
 }
 
 Op<void> Node::stop(bool kill_tasks) {
