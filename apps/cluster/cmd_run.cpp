@@ -8,6 +8,7 @@
 #include "job_text.hpp"
 #include "options.hpp"
 #include "output_streamer.hpp"
+#include "scheduler/job_pieces.hpp"
 #include "signals.hpp"
 #include "text.hpp"
 
@@ -94,7 +95,7 @@ class RunSession {
     for (std::uint32_t index = 0; index < record_.tasks.front().size(); ++index) {
       const JobTask& task = record_.tasks.front()[index];
       if (task.task.empty() || !indices_.emplace(task.task, index).second) continue;
-      TaskKey key{.framework = jobs_framework(), .task = task.task};
+      TaskKey key{.framework = scheduler::jobs_framework(), .task = task.task};
       streamer_.add(key, false);
       streamer_.add(key, true);
     }
@@ -102,9 +103,6 @@ class RunSession {
     job_over_ = true;
     finish_when_idle();
   }
-
-  // The job scheduler's fixed name.
-  static FrameworkId jobs_framework() { return FrameworkId("jobs"); }
 
   void stream_ended(const TaskKey& task, bool standard_error, const std::string& problem) {
     flush(task, standard_error);
