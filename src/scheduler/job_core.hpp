@@ -69,15 +69,15 @@ class JobCore {
   Pools make_pools() const;
   std::vector<JobOrder> jobs_in_turn() const;
   bool place_one(Time now, const JobOrder&, std::vector<bool>& full, Pools&);
-  Pool* choose(Time now, const JobRecord&, const StageBook&, const StageSpec&, const Piece&,
-               Pools&);
+  Pool* choose(Time now, const JobOrder&, std::size_t stage, Pools&);
   std::uint32_t fewest(const StageBook&, const Resources& need) const;
   void return_unused(JobEffects&);
   void adjust_demand(Time now, JobEffects&);
   void kill_stopping(Time now, JobEffects&);
 
   // job_pending.cpp
-  std::string why(Time now, const JobOrder&, std::size_t stage, const Piece&, const JobTask&) const;
+  std::string why(Time now, const JobOrder&, std::size_t stage, const Piece&, const JobTask&,
+                  std::string& ready_why) const;
   std::string why_ready(const Resources& need) const;
 
   const RegistryState& registry_;

@@ -30,6 +30,7 @@ PendingPieces JobCore::pending(Time now, const JobId& only, std::size_t limit) c
     const JobRecord& record = pieces_.record(order);
     for (std::uint32_t stage = 0; stage < book.stages.size(); ++stage) {
       const auto& pieces = book.stages[stage].pieces;
+      std::string ready_why;  // The same for all ready pieces of a stage, and dear on many agents.
       for (std::uint32_t i = 0; i < pieces.size(); ++i) {
         const Piece& piece = pieces[i];
         if (piece.standing != Piece::Standing::ready &&
@@ -46,7 +47,7 @@ PendingPieces JobCore::pending(Time now, const JobId& only, std::size_t limit) c
         row.name = std::move(spec.name);
         row.resources = std::move(spec.resources);
         row.status.task = spec.id;
-        row.why = why(now, order, stage, piece, task);
+        row.why = why(now, order, stage, piece, task, ready_why);
         result.rows.push_back(std::move(row));
       }
     }
@@ -55,7 +56,7 @@ PendingPieces JobCore::pending(Time now, const JobId& only, std::size_t limit) c
 }
 
 std::string JobCore::why(Time now, const JobOrder& order, std::size_t stage, const Piece& piece,
-                         const JobTask& task) const {
+                         const JobTask& task, std::string& ready_why) const {
   const JobBook& book = pieces_.jobs().at(order);
   const auto& specs = pieces_.record(order).spec.stages;
   if (const auto before = JobPieces::blocked_by(book, book.stages[stage])) {
@@ -68,7 +69,8 @@ std::string JobCore::why(Time now, const JobOrder& order, std::size_t stage, con
     const Duration left = std::max(piece.since - now, Duration::zero());
     return "starts again in " + seconds_of(left) + " after " + end_of(piece, task);
   }
-  return why_ready(specs[stage].resources);
+  if (ready_why.empty()) ready_why = why_ready(specs[stage].resources);
+  return ready_why;
 }
 
 std::string JobCore::why_ready(const Resources& need) const {

@@ -235,7 +235,10 @@ void JobPieces::leave(const PieceRef& ref, JobBook& book) {
   Piece& piece = stage.pieces[ref.index];
   switch (piece.standing) {
     case Standing::idle: break;
-    case Standing::ready: stage.ready.erase(ref.index); break;
+    case Standing::ready:
+      stage.ready.erase(ref.index);
+      if (stage.ready.empty()) stage.held_since.reset();
+      break;
     case Standing::resting: rests_.erase({piece.since, ref}); break;
     case Standing::launching:
     case Standing::launched: {
@@ -287,6 +290,12 @@ void JobPieces::forget_launching(Time now) {
     --book->second.stages[ref.stage].pieces[ref.index].attempt;
     if (book->second.active) enter(ref, book->second, Standing::ready, now);
   }
+}
+
+Time JobPieces::hold(const JobOrder& order, std::size_t stage, Time now) {
+  auto& since = jobs_.at(order).stages[stage].held_since;
+  if (!since) since = now;
+  return *since;
 }
 
 // A launch that nobody answers is tried again as the same attempt, which the registry takes once:

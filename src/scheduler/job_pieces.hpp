@@ -60,7 +60,8 @@ struct StageBook {
   std::vector<Piece> pieces;
   std::vector<std::size_t> after;  // Stages of the same job.
   std::set<std::uint32_t> ready;
-  std::size_t left = 0;                 // Pieces that have not succeeded.
+  std::optional<Time> held_since;  // An offer was let wait for a better one; until all are placed.
+  std::size_t left = 0;            // Pieces that have not succeeded.
   std::map<AgentId, std::uint32_t> on;  // How many are launching or launched on each agent.
 };
 
@@ -82,6 +83,9 @@ class JobPieces {
   void refused(const TaskId& task, bool is_loss, const std::string& why, Time now);
   // What was on its way has arrived in the registry or never will.
   void forget_launching(Time now);
+
+  // A ready piece of this stage could be placed and waits for a better place. Since when.
+  Time hold(const JobOrder&, std::size_t stage, Time now);
 
   void wake(Time now);  // Ends the rests, and the waits for an answer, that are over.
   Time next_wake() const;

@@ -86,7 +86,7 @@ bool JobCore::place_one(Time now, const JobOrder& order, std::vector<bool>& full
     if (full[stage] || entry.ready.empty() || JobPieces::blocked_by(book, entry)) continue;
     const std::uint32_t index = *entry.ready.begin();
     const StageSpec& spec = record.spec.stages[stage];
-    Pool* pool = choose(now, record, entry, spec, entry.pieces[index], pools);
+    Pool* pool = choose(now, order, stage, pools);
     if (pool == nullptr) {
       full[stage] = true;
       continue;
@@ -103,8 +103,10 @@ bool JobCore::place_one(Time now, const JobOrder& order, std::vector<bool>& full
   return false;
 }
 
-JobCore::Pool* JobCore::choose(Time now, const JobRecord& record, const StageBook& stage,
-                               const StageSpec& spec, const Piece& piece, Pools& pools) {
+JobCore::Pool* JobCore::choose(Time now, const JobOrder& order, std::size_t number, Pools& pools) {
+  const JobRecord& record = pieces_.record(order);
+  const StageSpec& spec = record.spec.stages[number];
+  const StageBook& stage = pieces_.jobs().at(order).stages[number];
   const bool is_service = record.spec.kind == JobKind::service;
   Pool* best = nullptr;
   std::tuple<std::uint32_t, Scalar, std::uint32_t> best_rank;  // The least is best.
@@ -121,8 +123,9 @@ JobCore::Pool* JobCore::choose(Time now, const JobRecord& record, const StageBoo
     best_rank = rank;
   }
   if (best == nullptr || !is_service) return best;
-  const Time until = piece.since + tuning_.spread_wait;
-  if (now >= until || count_on(stage, best->agent) <= fewest(stage, spec.resources)) return best;
+  if (count_on(stage, best->agent) <= fewest(stage, spec.resources)) return best;
+  const Time until = pieces_.hold(order, number, now) + tuning_.spread_wait;
+  if (now >= until) return best;
   spread_until_ = std::min(spread_until_, until);
   return nullptr;
 }

@@ -134,6 +134,7 @@ TEST_CASE("an instance waits a moment for an agent with fewer of them, and not l
   JobWorld world;
   for (const char* agent : {"a1", "a2"}) world.add_agent(agent, all_of_agent);
   world.submit(job_of("web", JobKind::service, {stage_of("main", 2)}));
+  world.pass(seconds(60));  // The moment begins with the first offer, not with the waiting.
   world.offer("a1", all_of_agent);
   CHECK(world.commit_placed("a1") == Ids{"web.main.0.1"});
   world.offer("a1", "cpus:3;mem:4096");
