@@ -2,8 +2,10 @@
 // version 2 (one for all), whichever the machine has and lets us write.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/resources.hpp"
