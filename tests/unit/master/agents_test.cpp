@@ -221,6 +221,7 @@ TEST_CASE("an agent that registers while its loss is being committed is register
           "[master][agents]") {
   World world;
   auto [agent, framework] = world.running();
+  world.offers(framework);
   world.hang_up(agent);
   for (int i = 0; i < 16; ++i) {
     world.advance(1s);
