@@ -18,7 +18,7 @@ using cluster::Errc;
 using cluster::Random;
 using cluster::wire::FrameReader;
 
-Bytes bytes(ByteView text) { return Bytes(text); }
+Bytes payload(ByteView text) { return Bytes(text); }
 
 std::string framed(ByteView payload) {
   auto header = cluster::wire::encode_frame_header(payload);
@@ -97,7 +97,7 @@ TEST_CASE("a frame with a flipped bit is refused, and those before it are not", 
     auto outcome = reader.feed(good + bad, payloads);
     REQUIRE(!outcome);
     CHECK(outcome.error().code == Errc::protocol);
-    CHECK(payloads == std::vector{bytes("first"), bytes("second")});
+    CHECK(payloads == std::vector{payload("first"), payload("second")});
   }
 }
 

@@ -141,12 +141,13 @@ TEST_CASE("an alarm in the past wakes soon, never inside the call, and may end i
           "[net][host]") {
   World world;
   std::promise<void> done;
+  bool is_inside = false;
   bool was_inside = false;
   std::unique_ptr<cluster::runtime::Alarm> alarm;
   std::unique_ptr<cluster::runtime::Alarm> cancelled;
   bool was_cancelled_called = false;
   world.on_node([&] {
-    bool is_inside = true;
+    is_inside = true;
     cancelled = world.host.make_alarm([&] { was_cancelled_called = true; });
     cancelled->set(cluster::Time{});
     cancelled->set(cluster::time_never);
@@ -214,8 +215,8 @@ TEST_CASE("a runtime that ends runs what is queued on each thread first", "[net]
 }
 
 TEST_CASE("a runtime may end with sessions open, and tells their handlers nothing", "[net][host]") {
-  World other;
   Recorder server, client, dialing;
+  World other;
   auto endpoint = other.serve(Lane::log, server);
   {
     World world;
@@ -253,8 +254,8 @@ TEST_CASE("two hundred runtimes leave no thread and no descriptor behind", "[net
 }
 
 TEST_CASE("every descriptor of a runtime is closed in a program it executes", "[net][host]") {
-  World world;
   Recorder server, client;
+  World world;
   auto before = directory_entries("/proc/self/fd");
   world.dial(world.serve(Lane::log, server), Lane::log, client);
   REQUIRE(client.wait_open());

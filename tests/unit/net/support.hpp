@@ -50,7 +50,8 @@ inline bool eventually(const std::function<bool()>& condition) {
   return condition();
 }
 
-// Records what happens to sessions; lives on the node thread, is asked from any.
+// Records what happens to sessions. Declare it before its world, which must end first. It lives on
+// the node thread, is asked from any.
 class Recorder : public SessionHandler {
  public:
   void on_open(SessionId id, const Endpoint& peer) override {

@@ -14,7 +14,7 @@ namespace {
 // Sends every message back.
 class Echo final : public Recorder {
  public:
-  explicit Echo(World& world) {
+  void answer_in(World& world) {
     when_message = [&world](SessionId id, const Bytes& message) {
       world.host.transport().send(id, message);
     };
@@ -40,9 +40,10 @@ std::string raw_frame(ByteView payload) {
 }  // namespace
 
 TEST_CASE("messages of every size come back as they were sent", "[net]") {
-  World world;
-  Echo echo(world);
+  Echo echo;
   Recorder client;
+  World world;
+  echo.answer_in(world);
   auto id = world.dial(world.serve(Lane::log, echo), Lane::log, client);
 
   std::vector<std::size_t> sizes{0, 1, 7, 8, 9, 4095, 4096, 4097, 70'000, 1'000'000, 20'000'000, 3};
@@ -61,9 +62,10 @@ TEST_CASE("messages of every size come back as they were sent", "[net]") {
 }
 
 TEST_CASE("ten thousand small messages arrive in the order sent", "[net]") {
-  World world;
-  Echo echo(world);
+  Echo echo;
   Recorder client;
+  World world;
+  echo.answer_in(world);
   auto id = world.dial(world.serve(Lane::log, echo), Lane::log, client);
 
   world.on_node([&] {
@@ -81,8 +83,8 @@ TEST_CASE("ten thousand small messages arrive in the order sent", "[net]") {
 }
 
 TEST_CASE("nothing is told inside the call that causes it", "[net]") {
-  World world;
   Recorder server, client;
+  World world;
   auto endpoint = world.serve(Lane::log, server);
   world.on_node([&] {
     auto& transport = world.host.transport();
@@ -99,8 +101,8 @@ TEST_CASE("nothing is told inside the call that causes it", "[net]") {
 }
 
 TEST_CASE("a session for a lane that nobody serves is refused with words", "[net]") {
-  World world;
   Recorder server, client;
+  World world;
   auto id = world.dial(world.serve(Lane::log, server), Lane::admin, client);
   REQUIRE(client.wait_closed());
   CHECK(client.opened.empty());
@@ -112,8 +114,8 @@ TEST_CASE("a session for a lane that nobody serves is refused with words", "[net
 }
 
 TEST_CASE("each lane of a listener has its own handler", "[net]") {
-  World world;
   Recorder log, agent, client;
+  World world;
   auto endpoint = world.serve(Lane::log, log);
   world.on_node([&] { world.host.transport().serve(world.listener, Lane::agent, &agent); });
   world.send(world.dial(endpoint, Lane::agent, client), bytes("to the agent lane"));
@@ -125,8 +127,8 @@ TEST_CASE("each lane of a listener has its own handler", "[net]") {
 }
 
 TEST_CASE("a port in use and other bad addresses are errors that say so", "[net]") {
-  World world;
   Recorder server;
+  World world;
   auto endpoint = world.serve(Lane::log, server);
   auto error_of = [&](const Endpoint& bad) {
     return world.on_node([&] { return world.host.transport().listen(bad); }).error();
@@ -141,8 +143,8 @@ TEST_CASE("a port in use and other bad addresses are errors that say so", "[net]
 }
 
 TEST_CASE("a name is looked up, by dialers and listeners", "[net]") {
-  World world;
   Recorder server, client;
+  World world;
   auto endpoint = world.on_node([&] {
     auto& transport = world.host.transport();
     world.listener = transport.listen({.host = "localhost", .port = 0}).value();
@@ -156,9 +158,10 @@ TEST_CASE("a name is looked up, by dialers and listeners", "[net]") {
 }
 
 TEST_CASE("a peer that speaks garbage is dropped and counted, and others go on", "[net]") {
-  World world;
-  Echo echo(world);
+  Echo echo;
   Recorder client;
+  World world;
+  echo.answer_in(world);
   auto endpoint = world.serve(Lane::log, echo);
   auto id = world.dial(endpoint, Lane::log, client);
   REQUIRE(client.wait_open());
@@ -184,8 +187,8 @@ TEST_CASE("a peer that speaks garbage is dropped and counted, and others go on",
 }
 
 TEST_CASE("what came before garbage is still delivered", "[net]") {
-  World world;
   Recorder server;
+  World world;
   RawPeer peer(world.serve(Lane::log, server));
   REQUIRE(
       peer.write(raw_preamble(1) + raw_frame("one") + raw_frame("two") + std::string(16, '\xff')));
@@ -194,8 +197,8 @@ TEST_CASE("what came before garbage is still delivered", "[net]") {
 }
 
 TEST_CASE("a peer that says nothing is dropped after a while", "[net]") {
-  World world({.preamble_timeout = std::chrono::milliseconds(50)});
   Recorder server;
+  World world({.preamble_timeout = std::chrono::milliseconds(50)});
   RawPeer peer(world.serve(Lane::log, server));
   REQUIRE(peer.write("CLU1"));
   CHECK(peer.is_ended());
@@ -204,8 +207,8 @@ TEST_CASE("a peer that says nothing is dropped after a while", "[net]") {
 }
 
 TEST_CASE("a dial to where nobody listens ends in on_close with the reason", "[net]") {
-  World world;
   Recorder client;
+  World world;
   auto endpoint = world.on_node([&] {
     auto listener = world.host.transport().listen(any_port).value();
     auto free = world.host.transport().endpoint(listener);
@@ -226,8 +229,8 @@ TEST_CASE("a dial to where nobody listens ends in on_close with the reason", "[n
 }
 
 TEST_CASE("a dial to a listener that never answers is given up", "[net]") {
-  World world({.dial_timeout = std::chrono::milliseconds(50)});
   Recorder client;
+  World world({.dial_timeout = std::chrono::milliseconds(50)});
   int mute = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -242,8 +245,8 @@ TEST_CASE("a dial to a listener that never answers is given up", "[net]") {
 }
 
 TEST_CASE("close sends what is queued, and the peer hears the end", "[net]") {
-  World world;
   Recorder server, client;
+  World world;
   auto endpoint = world.serve(Lane::log, server);
   auto id = world.dial(endpoint, Lane::log, client);
   REQUIRE(client.wait_open());
@@ -269,8 +272,8 @@ TEST_CASE("close sends what is queued, and the peer hears the end", "[net]") {
 }
 
 TEST_CASE("a message sent and a session closed before it is connected still arrive", "[net]") {
-  World world;
   Recorder server, client;
+  World world;
   auto endpoint = world.serve(Lane::log, server);
   world.on_node([&] {
     auto id = world.host.transport().dial(endpoint, Lane::log, client);
@@ -286,10 +289,9 @@ TEST_CASE("a message sent and a session closed before it is connected still arri
 }
 
 TEST_CASE("a peer that does not read is closed once its queue is full", "[net]") {
+  Recorder server, client, other;
   World world({.queue_bytes_max = 4 << 20});
-  Recorder server, client;
   auto endpoint = world.serve(Lane::log, server);
-  Recorder other;
   auto healthy = world.dial(endpoint, Lane::log, other);
   REQUIRE(server.wait_open());
   RawPeer peer(endpoint);
@@ -314,8 +316,8 @@ TEST_CASE("a peer that does not read is closed once its queue is full", "[net]")
 }
 
 TEST_CASE("a message over the limit closes its session, later", "[net]") {
-  World world;
   Recorder server, client;
+  World world;
   auto id = world.dial(world.serve(Lane::log, server), Lane::log, client);
   REQUIRE(client.wait_open());
   CHECK_FALSE(world.send(id, Bytes(std::string(cluster::runtime::message_size_max + 1, 'x'))));
@@ -325,8 +327,8 @@ TEST_CASE("a message over the limit closes its session, later", "[net]") {
 }
 
 TEST_CASE("a listener that stops closes its sessions without a word to their handler", "[net]") {
-  World world;
   Recorder server, client;
+  World world;
   auto endpoint = world.serve(Lane::log, server);
   world.dial(endpoint, Lane::log, client);
   REQUIRE(client.wait_open());
@@ -342,8 +344,8 @@ TEST_CASE("a listener that stops closes its sessions without a word to their han
 }
 
 TEST_CASE("a lane that is no longer served closes its sessions only", "[net]") {
-  World world;
   Recorder log, agent, log_client, agent_client;
+  World world;
   auto endpoint = world.serve(Lane::log, log);
   world.on_node([&] { world.host.transport().serve(world.listener, Lane::agent, &agent); });
   world.dial(endpoint, Lane::log, log_client);
@@ -358,12 +360,13 @@ TEST_CASE("a lane that is no longer served closes its sessions only", "[net]") {
 }
 
 TEST_CASE("a handler may close its session, or end, inside any callback", "[net]") {
-  World world;
   Recorder client;
   auto server = std::make_unique<Recorder>();
+  int seen = 0;
+  int dials = 0;
+  World world;
   auto endpoint = world.serve(Lane::log, *server);
   SECTION("in on_message, with more messages of the same read to come") {
-    int seen = 0;
     server->when_message = [&](SessionId id, const Bytes&) {
       ++seen;
       world.host.transport().close(id);
@@ -387,7 +390,6 @@ TEST_CASE("a handler may close its session, or end, inside any callback", "[net]
     CHECK(client.wait_closed());
   }
   SECTION("in on_close, dialing anew") {
-    std::size_t dials = 0;
     client.when_close = [&](SessionId) {
       if (++dials < 20) {
         world.host.transport().dial({.host = "127.0.0.1", .port = 1}, Lane::log, client);
@@ -399,8 +401,8 @@ TEST_CASE("a handler may close its session, or end, inside any callback", "[net]
 }
 
 TEST_CASE("accepting stops at the limit and goes on when a session ends", "[net]") {
-  World world({.accepted_max = 2, .accept_pause = std::chrono::milliseconds(5)});
   Recorder server, first, second, third;
+  World world({.accepted_max = 2, .accept_pause = std::chrono::milliseconds(5)});
   auto endpoint = world.serve(Lane::log, server);
   auto id = world.dial(endpoint, Lane::log, first);
   world.dial(endpoint, Lane::log, second);
