@@ -13,7 +13,22 @@ BUILD, SOURCE, CXX = sys.argv[1:4]
 HERE = os.path.dirname(os.path.abspath(__file__))
 THIRD_PARTY = re.compile(r"\b(asio|kj|capnp|fmt|nlohmann|CLI|toml)::|\bMDB_|\bSSL_|\bEVP_")
 # What an embedder calls: a type of include/cluster, or a function right in the namespace.
-OURS = re.compile(r"^(?:typeinfo for |vtable for )?cluster::([A-Z]\w*(::|$)|[a-z_]\w*\()")
+OURS = re.compile(r"^cluster::([A-Z]\w*(::|$)|[a-z_]\w*[(<])")
+
+
+def name_of(symbol):
+    """The symbol from its own name on: without "vtable for ", and without a template's result."""
+    depth, start = 0, 0
+    for at, c in enumerate(symbol):
+        if c in "<":
+            depth += 1
+        elif c == ">":
+            depth -= 1
+        elif c == "(" and depth == 0:
+            break
+        elif c == " " and depth == 0:
+            start = at + 1
+    return symbol[start:]
 
 
 def run(*command):
@@ -90,7 +105,7 @@ class Installed(unittest.TestCase):
         for library in libraries:
             for line in run("nm", "-C", "--defined-only", "--extern-only", library).splitlines():
                 symbol = line[19:]
-                if OURS.match(symbol):
+                if OURS.match(name_of(symbol)):
                     seen += 1
                     self.assertIsNone(THIRD_PARTY.search(symbol), f"{library}: {symbol}")
         self.assertGreater(seen, 100)
