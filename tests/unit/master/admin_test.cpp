@@ -114,6 +114,7 @@ TEST_CASE("a task is killed by its id alone where that is clear", "[master][admi
   world.tool_asks(tool, wire::KillTaskRequest{FrameworkId(), TaskId("none")});
   CHECK(world.heard<wire::Failure>(tool).at(0).error.code == Errc::not_found);
   const SessionId other = world.framework("g");
+  world.agent("b");
   world.accept(other, world.offers(other).at(0).id, {task_spec("t")});
   world.tool_asks(tool, wire::KillTaskRequest{FrameworkId(), TaskId("t")});
   CHECK(world.heard<wire::Failure>(tool).at(0).error.code == Errc::invalid_argument);

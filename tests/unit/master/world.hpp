@@ -140,6 +140,7 @@ class World {
   void perform(const Effects& effects) {
     for (const Action& action : effects.actions) {
       if (const auto* send = std::get_if<Send>(&action)) {
+        check_is_committed(send->message);
         if (is_open(send->session)) inbox[send->session].push_back(send->message);
       } else if (const auto* close = std::get_if<Close>(&action)) {
         open_sessions.erase(close->session);
@@ -225,6 +226,13 @@ class World {
   void move_to(Time now) {
     at.wall += std::chrono::duration_cast<std::chrono::milliseconds>(now - at.now);
     at.now = now;
+  }
+
+  // The first law, held in every test: no agent hears of a launch that is not committed.
+  void check_is_committed(const AnyMessage& message) const {
+    const auto* to_agent = std::get_if<wire::AgentMessage>(&message);
+    const auto* run = to_agent ? std::get_if<wire::RunTask>(to_agent) : nullptr;
+    if (run) REQUIRE(state.find(TaskKey{run->framework, run->task}));
   }
 
   template <class Variant, class Message>
