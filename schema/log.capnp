@@ -101,6 +101,7 @@ struct Learned {
   chosenEnd @1 :UInt64;
 }
 struct Forward {
+  ballot @1 :Ballot;
   items @0 :List(Item);
   struct Item {
     tag @0 :UInt64;
@@ -108,6 +109,7 @@ struct Forward {
   }
 }
 struct Forwarded {
+  ballot @1 :Ballot;
   items @0 :List(Item);
   struct Item {
     tag @0 :UInt64;

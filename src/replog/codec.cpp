@@ -99,14 +99,18 @@ void put(cs::LogEnvelope::Builder to, const Learned& m) {
   put_entries(b.initEntries(static_cast<unsigned>(m.entries.size())), m.entries);
 }
 void put(cs::LogEnvelope::Builder to, const Forward& m) {
-  auto items = to.initForward().initItems(static_cast<unsigned>(m.items.size()));
+  auto b = to.initForward();
+  put(b.initBallot(), m.ballot);
+  auto items = b.initItems(static_cast<unsigned>(m.items.size()));
   for (unsigned i = 0; i < m.items.size(); ++i) {
     items[i].setTag(m.items[i].tag);
     items[i].setData(as_kj(m.items[i].data));
   }
 }
 void put(cs::LogEnvelope::Builder to, const Forwarded& m) {
-  auto items = to.initForwarded().initItems(static_cast<unsigned>(m.items.size()));
+  auto b = to.initForwarded();
+  put(b.initBallot(), m.ballot);
+  auto items = b.initItems(static_cast<unsigned>(m.items.size()));
   for (unsigned i = 0; i < m.items.size(); ++i) {
     items[i].setTag(m.items[i].tag);
     items[i].setPosition(m.items[i].position.value());
@@ -220,14 +224,14 @@ class Reader {
         return Learned{entries(m.getEntries()), position(m.getChosenEnd())};
       }
       case cs::LogEnvelope::FORWARD: {
-        Forward forward;
+        Forward forward{.ballot = ballot(from.getForward().getBallot()), .items = {}};
         for (auto item : from.getForward().getItems()) {
           forward.items.push_back({item.getTag(), bytes(item.getData())});
         }
         return forward;
       }
       case cs::LogEnvelope::FORWARDED: {
-        Forwarded forwarded;
+        Forwarded forwarded{.ballot = ballot(from.getForwarded().getBallot()), .items = {}};
         for (auto item : from.getForwarded().getItems()) {
           if (item.getErrc() > static_cast<std::uint16_t>(Errc::failed))
             fail("an error is unknown");
@@ -287,9 +291,10 @@ bool is_aligned(const char* at) {
 }  // namespace
 
 Bytes encode(const Envelope& envelope) {
-  // Reused from call to call; it is zero whenever it is not in use, as the builder demands.
-  thread_local kj::Array<capnp::word> scratch = kj::heapArray<capnp::word>(8192);
-  capnp::MallocMessageBuilder builder(scratch);
+  // Reused from call to call; a builder wants it zeroed, and leaves it so.
+  alignas(capnp::word) thread_local char scratch[64 << 10] = {};
+  capnp::MallocMessageBuilder builder(
+      kj::arrayPtr(reinterpret_cast<capnp::word*>(scratch), sizeof(scratch) / sizeof(capnp::word)));
   auto root = builder.initRoot<cs::LogEnvelope>();
   root.setCluster(envelope.cluster.value());
   root.setFrom(envelope.from.value());

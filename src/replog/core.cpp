@@ -29,6 +29,7 @@ void Core::on(Time now, NodeId from, const Message& message, Effects& effects) {
   if (log_.is_on(LogLevel::debug))
     log_.debug("received", "from", from, "message", name_of(message));
   std::visit([&](const auto& m) { on(now, from, m, effects); }, message);
+  if (role_ == Role::leader && pipeline_->settled() < chosen_end_) settle(now, effects);
   finish(effects);
 }
 

@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/random.hpp"
@@ -155,7 +156,17 @@ class Core {
 
   // Appends of this member's callers that no leader has, and those that one was sent.
   std::deque<Proposal> waiting_;
-  std::map<std::uint64_t, Proposal> forwarded_;
+  struct Sent {
+    Ballot ballot;
+    Proposal proposal;
+  };
+  std::map<std::uint64_t, Sent> forwarded_;
+  // Tags that members sent us and that we proposed: a copy of them is not proposed again.
+  struct Taken {
+    std::set<std::uint64_t> tags;
+    std::deque<std::uint64_t> order;  // The oldest go first.
+  };
+  std::map<NodeId, Taken> taken_;
 
   // Catch-ups: of our callers, by tag; and of members that asked us as leader.
   struct Read {

@@ -158,7 +158,9 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
       effects.now.push_back(AppendFailed{
           origin.tag, Error{errc, "this member stopped leading: " + std::string(why), outcome}});
     } else {
-      answers[origin.member].items.push_back({origin.tag, {}, errc, outcome});
+      Forwarded& answer = answers[origin.member];
+      answer.ballot = ballot_;
+      answer.items.push_back({origin.tag, {}, errc, outcome});
     }
   };
   for (const Origin& origin : left.in_flight) fail(origin, Errc::fenced, Outcome::maybe);

@@ -4,6 +4,11 @@
 #include "replog/core.hpp"
 
 namespace cluster::replog {
+namespace {
+
+constexpr std::size_t taken_max = 1u << 16;
+
+}  // namespace
 
 void Core::enqueue(Proposal proposal, Effects& effects) {
   Origin origin{options_.self, proposal.tag};
@@ -37,17 +42,20 @@ void Core::on(Time now, NodeId from, const Accepted& answer, Effects& effects) {
 }
 
 void Core::settle(Time now, Effects& effects) {
+  // What we hear from others to be chosen counts like what our own followers told.
   Position end = pipeline_->agreed_end(chosen_end_);
-  if (end <= chosen_end_) return;
-  Position at = chosen_end_;
-  std::vector<Origin> origins = pipeline_->settle(chosen_end_, end);
+  Position at = pipeline_->settled();
+  if (end <= at) return;
+  std::vector<Origin> origins = pipeline_->settle(end);
   advance(end, effects);
   std::map<NodeId, Forwarded> answers;
   for (const Origin& origin : origins) {
     if (origin.member == options_.self) {
       effects.now.push_back(Appended{origin.tag, at});
     } else if (origin.member) {
-      answers[origin.member].items.push_back({origin.tag, at, Errc::ok, Outcome::not_applied});
+      Forwarded& answer = answers[origin.member];
+      answer.ballot = ballot_;
+      answer.items.push_back({origin.tag, at, Errc::ok, Outcome::not_applied});
     }
     at = at.next();
   }
@@ -110,18 +118,30 @@ void Core::resend(Time now, Effects& effects) {
 }
 
 void Core::on(Time now, NodeId from, const Forward& asked, Effects& effects) {
-  Forwarded refusal;
+  (void)now;
+  if (from == options_.self) return;
+  bool is_ours = role_ == Role::leader && asked.ballot == ballot_;
+  Taken& taken = taken_[from];
+  Forwarded refusal{.ballot = asked.ballot, .items = {}};
   for (const Forward::Item& item : asked.items) {
+    if (taken.tags.contains(item.tag)) continue;
     Errc errc = Errc::no_leader;
-    if (role_ == Role::leader) {
-      if (pipeline_->enqueue(Value{Kind::data, item.data}, Origin{from, item.tag})) continue;
+    if (is_ours) {
+      if (pipeline_->enqueue(Value{Kind::data, item.data}, Origin{from, item.tag})) {
+        taken.tags.insert(item.tag);
+        taken.order.push_back(item.tag);
+        continue;
+      }
       errc = Errc::overloaded;
     }
     refusal.items.push_back({item.tag, {}, errc, Outcome::not_applied});
   }
+  // Copies arrive within seconds of each other; the oldest tags are long past that.
+  for (; taken.order.size() > taken_max; taken.order.pop_front()) {
+    taken.tags.erase(taken.order.front());
+  }
   if (!refusal.items.empty()) effects.now.push_back(Send{from, std::move(refusal)});
-  if (role_ == Role::leader) propose(effects);
-  (void)now;
+  if (is_ours) propose(effects);
 }
 
 // Read-index: what is chosen now is what a reader must have, provided that a quorum still follows

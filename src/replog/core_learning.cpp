@@ -96,6 +96,10 @@ void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
     if (entry.position < end) continue;
     if (entry.position > end) break;
     note_ballot(entry.ballot);
+    // What a newer leader got chosen may stand where we proposed something else.
+    if (role_ == Role::leader && entry.ballot > ballot_) {
+      stop_leading(now, "a newer leader has chosen entries", effects);
+    }
     acceptor_.keep_chosen(entry, effects);
     counters_.learned += 1;
     end = end.next();
@@ -125,14 +129,14 @@ void Core::advance(Position end, Effects& effects) {
 void Core::send_waiting(Effects& effects) {
   if (!leader_ || leader_ == options_.self) return;
   while (!waiting_.empty()) {
-    Forward forward;
+    Forward forward{.ballot = leader_ballot_, .items = {}};
     std::size_t bytes = 0;
     while (!waiting_.empty() && bytes < forward_bytes_max) {
       Proposal& proposal = waiting_.front();
       bytes += proposal.data.size();
       forward.items.push_back({proposal.tag, proposal.data});
       counters_.forwarded += 1;
-      forwarded_.insert_or_assign(proposal.tag, std::move(proposal));
+      forwarded_.insert_or_assign(proposal.tag, Sent{leader_ballot_, std::move(proposal)});
       waiting_.pop_front();
     }
     effects.now.push_back(Send{leader_, std::move(forward)});
@@ -143,12 +147,12 @@ void Core::on(Time now, NodeId from, const Forwarded& answer, Effects& effects) 
   (void)now;
   for (const Forwarded::Item& item : answer.items) {
     auto at = forwarded_.find(item.tag);
-    if (at == forwarded_.end()) continue;
+    if (at == forwarded_.end() || at->second.ballot != answer.ballot) continue;
     if (item.errc == Errc::ok) {
       effects.now.push_back(Appended{item.tag, item.position});
     } else if (item.outcome == Outcome::not_applied && item.errc != Errc::overloaded) {
       // Not its leader any more: the next one gets it.
-      waiting_.push_back(std::move(at->second));
+      waiting_.push_back(std::move(at->second.proposal));
       if (leader_ == from) leader_ = NodeId{};
     } else {
       effects.now.push_back(AppendFailed{
@@ -160,7 +164,7 @@ void Core::on(Time now, NodeId from, const Forwarded& answer, Effects& effects) 
 }
 
 void Core::fail_forwarded(std::string_view why, Effects& effects) {
-  for (auto& [tag, proposal] : forwarded_) {
+  for (auto& [tag, sent] : forwarded_) {
     effects.now.push_back(
         AppendFailed{tag, Error{Errc::no_leader, std::string(why), Outcome::maybe}});
   }

@@ -61,7 +61,8 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
             drain_self();
           },
           [this](const Error& why) { fail(why); }),
-      alarm_(host.make_alarm([this] { on_wake(); })) {
+      alarm_(host.make_alarm([this] { on_wake(); })),
+      first_tag_((host.random_seed() << 32) + 1) {
   snapshot_.range.end = core_.chosen_end();
   this->publish();
   runtime::PeerLinksOptions links;

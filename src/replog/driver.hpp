@@ -110,8 +110,9 @@ class Driver {
   std::deque<Message> self_messages_;
   bool is_draining_ = false;
 
-  // Open appends by tag: tags grow by one and time out in order, so a deque with holes serves.
-  std::uint64_t first_tag_ = 1;
+  // Open appends by tag: tags grow by one and time out in order, so a deque with holes serves. They
+  // begin at a random number, so that no two incarnations of a member share any.
+  std::uint64_t first_tag_;
   std::deque<std::optional<OpenAppend>> open_appends_;
   std::size_t open_bytes_ = 0;
   std::uint64_t next_catch_up_ = 1;

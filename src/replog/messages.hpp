@@ -93,7 +93,10 @@ struct Learned {
   friend bool operator==(const Learned&, const Learned&) = default;
 };
 
+// Appends for the leader of `ballot`, and for no other: a copy that comes late must not be carried
+// out by a leader that was not asked. Tags are unique among all that a member ever sends.
 struct Forward {
+  Ballot ballot;
   struct Item {
     std::uint64_t tag = 0;
     Bytes data;
@@ -103,6 +106,7 @@ struct Forward {
   friend bool operator==(const Forward&, const Forward&) = default;
 };
 struct Forwarded {
+  Ballot ballot;  // Of the Forward that is answered.
   struct Item {
     std::uint64_t tag = 0;
     Position position;  // None when it failed.

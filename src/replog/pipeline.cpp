@@ -6,7 +6,12 @@ namespace cluster::replog {
 
 Pipeline::Pipeline(NodeId self, const Configuration& configuration, Ballot ballot, Position first,
                    PipelineLimits limits, Time now)
-    : self_(self), configuration_(configuration), ballot_(ballot), limits_(limits), next_(first) {
+    : self_(self),
+      configuration_(configuration),
+      ballot_(ballot),
+      limits_(limits),
+      settled_(first),
+      next_(first) {
   for (NodeId member : configuration.members()) {
     Progress& progress = progress_[member];
     progress.end = first;
@@ -65,9 +70,11 @@ Position Pipeline::agreed_end(Position chosen_end) const {
   });
 }
 
-std::vector<Origin> Pipeline::settle(Position chosen_end, Position end) {
+std::vector<Origin> Pipeline::settle(Position end) {
+  CLUSTER_CHECK(settled_ <= end && end <= next_, "what was proposed is settled in order", settled_,
+                end, next_);
   std::vector<Origin> origins;
-  for (Position at = chosen_end; at < end && !flights_.empty(); at = at.next()) {
+  for (; settled_ < end; settled_ = settled_.next()) {
     origins.push_back(flights_.front().origin);
     flight_bytes_ -= flights_.front().cost;
     flights_.pop_front();

@@ -48,9 +48,10 @@ class Pipeline {
 
   // The end of what a quorum holds, from `chosen_end` on.
   Position agreed_end(Position chosen_end) const;
-  // Positions before `end` are chosen: returns their origins in order, and lets the next ones go
-  // out.
-  std::vector<Origin> settle(Position chosen_end, Position end);
+  // Positions before `end` are chosen: returns the origins of [settled(), end) in order, and lets
+  // the next ones go out.
+  std::vector<Origin> settle(Position end);
+  Position settled() const { return settled_; }
 
   // Everything not settled, in order: first what is in flight, then (`unsent`) what never went out.
   struct Leftovers {
@@ -86,8 +87,9 @@ class Pipeline {
   const Configuration& configuration_;
   Ballot ballot_;
   PipelineLimits limits_;
+  Position settled_;
   Position next_;
-  std::deque<Flight> flights_;  // Of [settled, next_).
+  std::deque<Flight> flights_;  // Of [settled_, next_).
   std::size_t flight_bytes_ = 0;
   std::deque<std::pair<Value, Origin>> queue_;
   std::size_t queue_bytes_ = 0;

@@ -1,0 +1,41 @@
+// One simulated history of a log, made from a seed: a cluster of one, three or five members under
+// load, with a plan of faults, and then a quiet time in which everything must come right.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cluster/logger.hpp"
+
+namespace cluster::sim {
+
+struct LogRunOptions {
+  std::uint64_t seed = 1;
+  LogSink* log_sink = nullptr;  // Lines of every member; none: silent.
+  LogLevel log_level = LogLevel::info;
+  // What the members' disks do wrong on purpose, to see that the checker sees it.
+  bool forget_promises = false;  // Promises are not kept over a restart.
+  bool lose_last_group = false;  // A crash takes the last group that was reported durable along.
+};
+
+struct LogRunResult {
+  std::uint64_t seed = 0;
+  std::string violation;  // Empty: all held.
+  std::uint64_t steps = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t acknowledged = 0;
+  std::uint64_t chosen = 0;
+  std::uint64_t crashes = 0;
+  std::uint64_t terms = 0;
+  std::uint64_t fingerprint = 0;  // Of the whole history: the same seed gives the same.
+};
+
+LogRunResult run_log(const LogRunOptions&);
+
+// Seeds [first, last], a line for each that fails with the command that replays it. Returns how
+// many did. `progress` gets a summary line at the end and every thousand seeds.
+int run_log_seeds(std::uint64_t first, std::uint64_t last, const LogRunOptions&,
+                  void (*print)(const std::string& line));
+
+}  // namespace cluster::sim

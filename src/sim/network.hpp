@@ -1,0 +1,100 @@
+// The simulated network: sessions between processes, with a plan of faults.
+//
+// On the log's lane a message may be lost, doubled, delayed and so reordered, each by chance. On
+// the other lanes a session is what TCP gives: in order, or broken. A partition cuts one direction
+// between two processes; both cut is a full partition.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "runtime/transport.hpp"
+#include "sim/world.hpp"
+
+namespace cluster::sim {
+
+using ProcessId = Id<struct ProcessTag>;
+
+struct NetworkFaults {
+  std::uint64_t loss_permille = 0;
+  std::uint64_t double_permille = 0;
+  Duration delay_min = std::chrono::microseconds(50);
+  Duration delay_max = std::chrono::microseconds(500);
+  std::uint64_t slow_permille = 0;  // Messages that take up to `slow_max` instead.
+  Duration slow_max = std::chrono::milliseconds(400);
+};
+
+class SimTransport;
+
+class Network {
+ public:
+  explicit Network(World& world) : world_(world) {}
+
+  NetworkFaults faults;
+  // Sees every message of the log's lane as it leaves; for checkers.
+  std::function<void(ProcessId from, const Bytes&)> on_log_message;
+
+  void cut(ProcessId from, ProcessId to) { cuts_.emplace(from, to); }
+  void heal() { cuts_.clear(); }
+  bool is_cut(ProcessId from, ProcessId to) const { return cuts_.contains({from, to}); }
+
+  std::uint64_t messages() const { return messages_; }
+  std::uint64_t lost() const { return lost_; }
+
+ private:
+  friend class SimTransport;
+
+  struct Session {
+    ProcessId process[2];  // Dialer, listener.
+    runtime::SessionHandler* handler[2] = {nullptr, nullptr};
+    runtime::Lane lane = runtime::Lane::log;
+    bool is_open = false;
+    Time last_arrival[2];  // Towards each end, for lanes that keep order.
+  };
+
+  World& world_;
+  std::set<std::pair<ProcessId, ProcessId>> cuts_;
+  std::map<Endpoint, SimTransport*> listeners_;
+  std::map<runtime::SessionId, Session> sessions_;
+  std::uint64_t next_session_ = 1;
+  std::uint64_t messages_ = 0;
+  std::uint64_t lost_ = 0;
+};
+
+// One process' view of the network. Dies with the process.
+class SimTransport final : public runtime::Transport {
+ public:
+  SimTransport(Network&, ProcessId);
+  ~SimTransport() override;
+
+  Result<runtime::ListenerId> listen(const Endpoint&) override;
+  Endpoint endpoint(runtime::ListenerId) const override;
+  void serve(runtime::ListenerId, runtime::Lane, runtime::SessionHandler*) override;
+  void stop_listening(runtime::ListenerId) override;
+  runtime::SessionId dial(const Endpoint&, runtime::Lane, runtime::SessionHandler&) override;
+  bool send(runtime::SessionId, Bytes) override;
+  std::size_t queued_bytes(runtime::SessionId) const override { return 0; }
+  void close(runtime::SessionId) override;
+
+ private:
+  void connect(runtime::SessionId, const Endpoint& to);
+  void break_session(runtime::SessionId, Errc code, const char* why);
+  int end_of(const Network::Session& session) const {
+    return session.process[0] == process_ ? 0 : 1;
+  }
+
+  Network& network_;
+  ProcessId process_;
+  struct Listener {
+    Endpoint endpoint;
+    std::map<runtime::Lane, runtime::SessionHandler*> lanes;
+  };
+  std::map<runtime::ListenerId, Listener> listeners_;
+  std::uint64_t next_listener_ = 1;
+};
+
+}  // namespace cluster::sim

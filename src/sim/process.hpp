@@ -1,0 +1,61 @@
+// A simulated process: the host that drivers run on. Its clock drifts, its disk is slow by chance,
+// and it can be killed at any event: what is on its way to the disk is then written whole or not at
+// all.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "runtime/host.hpp"
+#include "sim/network.hpp"
+#include "sim/world.hpp"
+
+namespace cluster::sim {
+
+struct ProcessOptions {
+  ProcessId id;
+  Logger logger;
+  std::int64_t drift_permille = 0;  // Its clock runs faster (or slower) by so much.
+  Duration offset{};                // And started elsewhere.
+  Duration disk_min = std::chrono::microseconds(80);
+  Duration disk_max = std::chrono::milliseconds(2);
+};
+
+class Process final : public runtime::Host {
+ public:
+  Process(World&, Network&, ProcessOptions);
+  ~Process() override;
+
+  // From now on nothing of it runs. The object must outlive the world's events.
+  void kill();
+  bool is_alive() const { return alive_ != nullptr; }
+
+  Time now() const override;
+  WallTime wall_now() const override;
+  void post(Callback) override;
+  bool on_node_thread() const override { return true; }
+  void post_disk(Callback) override;
+  const std::shared_ptr<Executor>& delivery() const override { return delivery_; }
+  std::unique_ptr<runtime::Alarm> make_alarm(std::function<void()> on_wake) override;
+  runtime::Transport& transport() override { return *transport_; }
+  const Logger& logger() const override { return options_.logger; }
+  std::uint64_t random_seed() override { return world_.random().next(); }
+  Metrics metrics() const override { return {}; }
+
+ private:
+  class SimAlarm;
+  class Delivery;
+
+  void write_next();
+  Time to_world(Time) const;
+
+  World& world_;
+  ProcessOptions options_;
+  std::shared_ptr<const char> alive_ = std::make_shared<const char>('\0');
+  std::unique_ptr<SimTransport> transport_;
+  std::shared_ptr<Executor> delivery_;
+  std::deque<Callback> disk_queue_;
+  bool is_writing_ = false;
+};
+
+}  // namespace cluster::sim

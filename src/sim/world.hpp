@@ -1,0 +1,60 @@
+// The second world: one virtual clock, one queue of events, one seed. Everything that happens in a
+// simulation is an event here, so the same seed gives the same history, instruction for
+// instruction.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <utility>
+
+#include "base/random.hpp"
+#include "cluster/op.hpp"
+#include "cluster/types.hpp"
+
+namespace cluster::sim {
+
+class World {
+ public:
+  explicit World(std::uint64_t seed) : random_(seed) {}
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  Time now() const { return now_; }
+  Random& random() { return random_; }
+
+  // Runs at `at`, or now when that is past; events of one time run in the order they were given.
+  void at(Time at, Callback callback) {
+    events_.emplace(std::pair(std::max(at, now_), next_++), std::move(callback));
+  }
+  void after(Duration wait, Callback callback) { at(now_ + wait, std::move(callback)); }
+
+  // Runs the next event. False when there is none before `until`; then the clock stands at `until`.
+  bool step(Time until) {
+    if (events_.empty() || events_.begin()->first.first > until) {
+      now_ = std::max(now_, until);
+      return false;
+    }
+    auto node = events_.extract(events_.begin());
+    now_ = node.key().first;
+    steps_ += 1;
+    node.mapped()();
+    return true;
+  }
+
+  std::uint64_t steps() const { return steps_; }
+
+ private:
+  Time now_{std::chrono::seconds(1)};
+  Random random_;
+  std::map<std::pair<Time, std::uint64_t>, Callback> events_;
+  std::uint64_t next_ = 0;
+  std::uint64_t steps_ = 0;
+};
+
+// A random duration in [least, most].
+inline Duration between(Random& random, Duration least, Duration most) {
+  auto span = static_cast<std::uint64_t>((most - least).count()) + 1;
+  return least + Duration(random.below(span));
+}
+
+}  // namespace cluster::sim
