@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,11 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+// glibc 2.36's header forgets that C++ may include it.
+extern "C" {
+#include <sys/pidfd.h>
+}
 
 namespace cluster::app {
 namespace {
