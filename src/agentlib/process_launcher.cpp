@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "agentlib/task_directory.hpp"
 #include "agentlib/task_process.hpp"
@@ -290,9 +291,7 @@ void ProcessLauncher::attach(const TaskKey& key, Run& run, const ProcessMark& su
   }
   run.phase = Phase::running;
   watch(key, run, pidfd);
-  if (!read_end(run_directory(options_.directory, key))) {
-    host_.post(lifeline_.guard([this, key] { observer_->on_task_started(key); }));
-  }
+  if (!read_end(run_directory(options_.directory, key))) tell_start(key, run);
   if (run.wants_terminate) send_signal(run.watch, terminate_signal);
   if (run.wants_destroy) send_signal(run.watch, destroy_signal);
 }
@@ -302,15 +301,18 @@ void ProcessLauncher::settle(const TaskKey& key, Run& run) {
   std::string directory = run_directory(options_.directory, key);
   if (auto recorded = read_end(directory)) {
     // Of a task that ended at once its start was not told; a failed launch has none.
-    if (run.phase == Phase::starting && recorded->reason != "launch_failed") {
-      host_.post(lifeline_.guard([this, key] { observer_->on_task_started(key); }));
-    }
+    if (recorded->reason != "launch_failed") tell_start(key, run);
     return end(key, run, std::move(*recorded));
   }
   kill_leftovers(directory, sandbox_directory(options_.directory, key), run.cgroup);
   end(key, run,
       TaskEnd{.reason = "supervisor_died",
               .message = "its supervisor died, and how the task ended is not known"});
+}
+
+void ProcessLauncher::tell_start(const TaskKey& key, Run& run) {
+  if (std::exchange(run.has_told_start, true)) return;
+  host_.post(lifeline_.guard([this, key] { observer_->on_task_started(key); }));
 }
 
 void ProcessLauncher::end(const TaskKey& key, Run& run, TaskEnd how) {

@@ -55,6 +55,7 @@ class ProcessLauncher final : public Launcher {
     std::uint64_t token = 0;  // Of `watch` in epoll.
     bool wants_terminate = false;
     bool wants_destroy = false;
+    bool has_told_start = false;
     TaskCgroup cgroup;
   };
   using Command = std::function<void()>;
@@ -73,6 +74,7 @@ class ProcessLauncher final : public Launcher {
   void on_starter_ended(const TaskKey& key, Run& run);
   void attach(const TaskKey& key, Run& run, const ProcessMark& supervisor);
   void settle(const TaskKey& key, Run& run);
+  void tell_start(const TaskKey& key, Run& run);
   void end(const TaskKey& key, Run& run, TaskEnd end);
   void signal(const TaskKey& key, int number);
   void forget_run(const TaskKey& key);
