@@ -7,7 +7,7 @@ target_compile_features(cluster_options INTERFACE cxx_std_20)
 target_compile_definitions(cluster_options INTERFACE
   $<BUILD_INTERFACE:_GLIBCXX_ASSERTIONS>)
 target_compile_options(cluster_options INTERFACE
-  $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-mismatched-new-delete;-Wno-missing-field-initializers>
+  $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-mismatched-new-delete;-Wno-restrict;-Wno-missing-field-initializers>
   $<$<BOOL:${CLUSTER_WERROR}>:$<BUILD_INTERFACE:-Werror>>)
 if(CLUSTER_SANITIZE)
   add_compile_options(-fsanitize=${CLUSTER_SANITIZE} -fno-omit-frame-pointer)

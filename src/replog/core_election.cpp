@@ -100,7 +100,10 @@ void Core::on(Time now, NodeId from, const Promised& answer, Effects& effects) {
   }
   if (!preparation_->take(from, answer)) return;
   if (!preparation_->is_whole(from)) return send_prepare(from, effects);
-  if (preparation_->has_quorum()) start_leading(now, effects);
+  // Not before our own promise is durable either: after a crash we would not know that we had used
+  // this ballot, and could propose something else at it.
+  bool is_remembered = preparation_->is_whole(options_.self);
+  if (is_remembered && preparation_->has_quorum()) start_leading(now, effects);
 }
 
 void Core::start_leading(Time now, Effects& effects) {
@@ -164,7 +167,11 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
     }
   };
   for (const Origin& origin : left.in_flight) fail(origin, Errc::fenced, Outcome::maybe);
-  for (const auto& [value, origin] : left.unsent) fail(origin, Errc::fenced, Outcome::not_applied);
+  for (const auto& [value, origin] : left.unsent) {
+    fail(origin, Errc::fenced, Outcome::not_applied);
+    // Never proposed: it may be sent here again, when we lead again.
+    if (origin.member) taken_[origin.member].tags.erase(origin.tag);
+  }
   for (const ReadAsked& read : reads_asked_) {
     if (read.member == options_.self) {
       reads_[read.tag] = Read{};

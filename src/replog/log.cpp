@@ -116,6 +116,10 @@ Log::~Log() {
     impl->driver.reset();
     if (impl->own_listener) impl->host.transport().stop_listening(impl->own_listener);
   });
+    // A group may still be on its way to the disk; only after it is the directory free to be opened again.
+  std::promise<void> is_written;
+  impl_->host.post_disk([&is_written] { is_written.set_value(); });
+  is_written.get_future().wait();
   std::vector<replog::AppendCall> dropped;
   std::lock_guard lock(impl_->mutex);
   dropped.swap(impl_->inbox);

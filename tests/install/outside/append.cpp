@@ -21,8 +21,8 @@ int main(int, char** argv) {
   options.members = {{options.self, {"127.0.0.1", 0}}};  // Alone, it may listen anywhere.
 
   cluster::Position last;
+  cluster::Runtime runtime = cluster::Runtime::threads();
   {
-    cluster::Runtime runtime = cluster::Runtime::threads();
     auto log = cluster::Log::open(runtime, options);
     if (!log) return fail("open", log.error());
     for (const char* text : {"one", "two", "three"}) {
@@ -31,7 +31,6 @@ int main(int, char** argv) {
       last = *at;
     }
   }
-  cluster::Runtime runtime = cluster::Runtime::threads();
   auto log = cluster::Log::open(runtime, options);
   if (!log) return fail("open again", log.error());
   auto range = log->catch_up().get();
