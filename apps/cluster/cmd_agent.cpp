@@ -22,7 +22,8 @@ Result<AgentOptions> agent_of(const AgentCommand& command) {
   agent.listen = *std::move(listen);
   auto resources = Resources::parse(command.resources);
   if (!resources) {
-    return Error{Errc::invalid_argument, "--resources: " + resources.error().context};
+    return Error{Errc::invalid_argument,
+                 "--resources \"" + command.resources + "\": " + resources.error().context};
   }
   agent.resources = *std::move(resources);
   return agent;

@@ -31,7 +31,9 @@ Result<JobSpec> job_of(const RunOptions& options) {
   stage.attempts_max = options.attempts;
   stage.kill_grace = options.kill_grace;
   auto resources = Resources::parse(options.resources);
-  if (!resources) return Error{Errc::invalid_argument, "--resources: " + resources.error().context};
+  if (!resources)
+    return Error{Errc::invalid_argument,
+                 "--resources \"" + options.resources + "\": " + resources.error().context};
   stage.resources = *std::move(resources);
   stage.resources.set("cpus", Scalar::from_double(options.cpus));
   stage.resources.set("mem", Scalar::from_double(options.mem));

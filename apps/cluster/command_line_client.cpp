@@ -57,7 +57,7 @@ void add_run(CLI::App& root, Chosen& chosen) {
             return right ? std::string() : "'" + text + "' is not NAME=VALUE";
           },
           "NAME=VALUE"))
-      ->expected(1)
+      ->allow_extra_args(false)  // Else it would swallow the -- before the command.
       ->take_all();
   app->add_option("-n,--instances", options->instances, "How many copies to run")
       ->check(CLI::Range(1, 10'000))
@@ -167,6 +167,21 @@ void add_status(CLI::App& root, Chosen& chosen) {
   app->callback([options, &chosen] { chosen = [options] { return cmd_status(*options); }; });
 }
 
+void add_sim(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<SimOptions>();
+  CLI::App* app = root.add_subcommand("sim", "Simulate the log under faults, seed by seed");
+  app->add_option("--seeds", options->seeds, "A..B, both ends included, or one seed")
+      ->capture_default_str();
+  app->add_flag("--verbose", options->verbose, "The log lines of every simulated member");
+  app->footer(
+      "Examples:\n"
+      "  cluster sim --seeds 1..2000\n"
+      "  cluster sim --seeds 1234 --verbose    # one history again, with all that was logged\n\n"
+      "Each seed is one history of lost messages, crashes and failing disks, the same on every\n"
+      "machine. A failure prints the line that replays it, and the exit code is 1.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_sim(*options); }; });
+}
+
 }  // namespace
 
 void add_client_commands(CLI::App& root, Chosen& chosen) {
@@ -183,6 +198,7 @@ void add_client_commands(CLI::App& root, Chosen& chosen) {
            cmd_frameworks, "");
   add_logs(root, chosen);
   add_kill(root, chosen);
+  add_sim(root, chosen);
 }
 
 }  // namespace cluster::app

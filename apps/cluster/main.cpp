@@ -12,6 +12,21 @@ int usage_error(const CLI::App& root, const CLI::ParseError& error) {
   return 2;
 }
 
+// A first word that is no command, which CLI11 would call a missing one.
+bool is_unknown_command(const CLI::App& root, const std::string& word) {
+  if (word.empty() || word.front() == '-') return false;
+  std::vector<std::string> known;
+  for (const CLI::App* app : root.get_subcommands([](const CLI::App*) { return true; })) {
+    if (app->get_name() == word) return false;
+    known.push_back(app->get_name());
+  }
+  std::string meant = cluster::app::nearest(word, known);
+  cluster::app::complain("'" + word + "' is no command" +
+                         (meant.empty() ? "" : "; did you mean '" + meant + "'?") +
+                         " (see `cluster --help`)");
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -32,6 +47,7 @@ int main(int argc, char** argv) {
   cluster::app::Chosen chosen;
   cluster::app::add_daemon_commands(root, chosen);
   cluster::app::add_client_commands(root, chosen);
+  if (argc > 1 && is_unknown_command(root, argv[1])) return 2;
   try {
     root.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

@@ -118,7 +118,8 @@ struct KillOptions {
 };
 
 struct SimOptions {
-  std::string seeds;
+  std::string seeds = "1..200";
+  bool verbose = false;
 };
 
 // The commands: each returns the program's exit code.
@@ -136,5 +137,6 @@ int cmd_jobs(const ListOptions&);
 int cmd_logs(const LogsOptions&);
 int cmd_kill(const KillOptions&);
 int cmd_status(const StatusOptions&);
+int cmd_sim(const SimOptions&);
 
 }  // namespace cluster::app

@@ -21,7 +21,8 @@ class UsageTest(unittest.TestCase):
 
     def test_wrong_flags_are_named(self):
         self.refused(2, "tasks", "--jsn", says=["--jsn", "cluster tasks --help"])
-        self.refused(2, "frobnicate", says="frobnicate")
+        self.refused(2, "frobnicate", says=["frobnicate", "no command"])
+        self.refused(2, "taks", says="'tasks'")
         self.refused(2, "run", says="command")
         self.refused(2, "run", "--instances", "0", "--", "true", says="instances")
         self.refused(2, "run", "--env", "novalue", "--", "true", says="NAME=VALUE")
@@ -100,7 +101,7 @@ class HostileTest(ClusterTest):
     def test_a_port_in_use(self):
         taken = self.cluster.daemons()["master-1"]["endpoint"]
         self.refused("master", "--id", "1", "--members", f"1={taken}", "--cluster-id", "1", "--dir",
-                     self.cluster.base + "/other", says=[taken.rsplit(":", 1)[1], "in use"])
+                     self.cluster.base + "/other", says=[taken.rsplit(":", 1)[1], "another process listens"])
 
     def test_a_directory_of_another_cluster_or_member(self):
         other = self.cluster.base + "/foreign"
