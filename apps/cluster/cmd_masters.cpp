@@ -44,7 +44,7 @@ int cmd_masters(const ListOptions& options) {
     if (!answers[i]) {
       list.add({Cell::none(), endpoint, "silent", Cell::none(), Cell::none(), Cell::none(),
                 Cell::none(), Cell::none(), Cell::none(), Cell::none(),
-                answers[i].error().message()});
+                answers[i].error().context});
       continue;
     }
     any = true;

@@ -41,7 +41,7 @@ Result<Summary> find_leader(Client& client, Clock::time_point until) {
       return Error{Errc::no_leader,
                    "no master leads: " + std::to_string(answering) + " of " +
                        count_of(answers.size(), "master") + " answered" +
-                       (answering == 0 ? " (" + answers.front().error().message() + ")"
+                       (answering == 0 ? " (" + answers.front().error().context + ")"
                                        : "; a majority is needed")};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -164,7 +164,9 @@ class AdminClient::Impl final : public runtime::SessionHandler {
     for (auto& [id, question] : questions_) {
       if (question.session != session) continue;
       if (leader_ == question.at) leader_.reset();
-      question.last_problem = to_string(question.at) + ": " + why.message();
+      std::string place = to_string(question.at);
+      question.last_problem =
+          why.context.find(place) != std::string::npos ? why.context : place + ": " + why.message();
       if (question.only) {
         failed.push_back(id);
       } else {

@@ -4,8 +4,10 @@ Nothing here waits for time to pass: `until` polls a condition and fails at its 
 """
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -71,6 +73,22 @@ def program(*arguments, timeout=60, check=False, **options):
         raise AssertionError(f"cluster {' '.join(arguments)}: exit {done.returncode}\n"
                              f"{done.stdout}{done.stderr}")
     return done
+
+
+def free_ports(count):
+    """Ports nobody listens on, outside the ranges that the kernel and `cluster up` choose from."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10_000, 20_000)
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
 
 
 class Cluster:

@@ -3,9 +3,10 @@ import os
 import random
 import socket
 import struct
+import subprocess
 import unittest
 
-from harness import ClusterTest, alive, program, until
+from harness import PROGRAM, ClusterTest, alive, free_ports, program, until
 
 
 class UsageTest(unittest.TestCase):
@@ -86,6 +87,18 @@ class UsageTest(unittest.TestCase):
         job('[[stage]]\nname = "a"\nshell = "true"\nafter = ["b"]\n', says='"b"')
         self.refused(2, "submit", "/no/such/file.toml", says="/no/such/file.toml")
 
+    def test_the_examples_of_the_documentation_are_right(self):
+        path = f"/tmp/cluster-example-{os.getpid()}.toml"
+        self.addCleanup(lambda: os.path.exists(path) and os.remove(path))
+        page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/jobfile.md")
+        with open(page, encoding="utf-8") as file:
+            examples = [part.split("```")[0] for part in file.read().split("```toml\n")[1:]]
+        self.assertGreaterEqual(len(examples), 2)
+        for example in examples:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(example)
+            self.assertIn("is right", program("submit", "--check", path, check=True).stdout)
+
 
 class HostileTest(ClusterTest):
     up = ("--masters", "1", "--agents", "1", "--agent-cpus", "2", "--agent-mem", "256", "--keep")
@@ -105,17 +118,16 @@ class HostileTest(ClusterTest):
 
     def test_a_directory_of_another_cluster_or_member(self):
         other = self.cluster.base + "/foreign"
-        arguments = ["--members", "1=127.0.0.1:29001,2=127.0.0.1:29002", "--dir", other]
+        here, there = (f"127.0.0.1:{port}" for port in free_ports(2))
+        arguments = ["--members", f"1={here},2={there}", "--dir", other]
         first = self.cluster.daemons()["master-1"]
         # Made for member 1 of cluster aa by a master that is stopped again at once.
-        import subprocess
-        from harness import PROGRAM
         maker = subprocess.Popen([PROGRAM, "master", "--id", "1", "--cluster-id", "aa", *arguments],
                                  stderr=subprocess.DEVNULL)
         try:
             until(lambda: os.path.isdir(other) and os.listdir(other), 20, "the directory is made")
-            until(lambda: program("masters", "--master", "127.0.0.1:29001", "--timeout",
-                                  "300ms").returncode == 0, 20, "the master serves")
+            until(lambda: program("masters", "--master", here, "--timeout", "300ms").returncode == 0,
+                  20, "the master serves")
         finally:
             maker.terminate()
             maker.wait()
