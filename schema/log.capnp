@@ -12,6 +12,7 @@ struct Ballot {
 struct LogValue {
   kind @0 :UInt8;
   data @1 :Data;
+  term @2 :UInt64;
 }
 
 struct LogEntry {
@@ -19,6 +20,7 @@ struct LogEntry {
   ballot @1 :Ballot;
   kind @2 :UInt8;
   data @3 :Data;
+  term @4 :UInt64;
 }
 
 # Every message names the cluster and both ends, so that one that strayed is seen.

@@ -29,6 +29,7 @@ void put_entries(List list, const std::vector<LogEntry>& entries) {
     to.setPosition(entries[i].position.value());
     put(to.initBallot(), entries[i].ballot);
     to.setKind(static_cast<std::uint8_t>(entries[i].value.kind));
+    to.setTerm(entries[i].value.term);
     to.setData(as_kj(entries[i].value.data));
   }
 }
@@ -66,6 +67,7 @@ void put(cs::LogEnvelope::Builder to, const Accept& m) {
   auto values = b.initValues(static_cast<unsigned>(m.values.size()));
   for (unsigned i = 0; i < m.values.size(); ++i) {
     values[i].setKind(static_cast<std::uint8_t>(m.values[i].kind));
+    values[i].setTerm(m.values[i].term);
     values[i].setData(as_kj(m.values[i].data));
   }
 }
@@ -169,9 +171,10 @@ class Reader {
     return Position(value);
   }
 
-  Value value(std::uint8_t kind, capnp::Data::Reader data) {
-    if (kind > kind_max) fail("an entry's kind is unknown");
-    return Value{static_cast<Kind>(kind), bytes(data)};
+  template <class From>
+  Value value(const From& from) {
+    if (from.getKind() > kind_max) fail("an entry's kind is unknown");
+    return Value{static_cast<Kind>(from.getKind()), bytes(from.getData()), from.getTerm()};
   }
 
   template <class List>
@@ -181,7 +184,7 @@ class Reader {
     for (auto from : list) {
       LogEntry entry{.position = position(from.getPosition()),
                      .ballot = ballot(from.getBallot()),
-                     .value = value(from.getKind(), from.getData())};
+                     .value = value(from)};
       if (!entries.empty() && entry.position <= entries.back().position) {
         fail("entries are out of order");
       }
@@ -275,7 +278,7 @@ class Reader {
                   .chosen_end = position(m.getChosenEnd())};
     auto values = m.getValues();
     accept.values.reserve(values.size());
-    for (auto from : values) accept.values.push_back(value(from.getKind(), from.getData()));
+    for (auto from : values) accept.values.push_back(value(from));
     return accept;
   }
 

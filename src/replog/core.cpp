@@ -11,6 +11,7 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
       log_(std::move(log)),
       acceptor_(options.self, recovered, options.answer_bytes_max),
       chosen_end_(recovered.chosen_end),
+      settled_term_(last_term(acceptor_.window(), recovered.first, recovered.chosen_end)),
       recorded_chosen_end_(recovered.chosen_end),
       highest_(recovered.promised),
       heard_leader_at_(now - options.election_timeout),

@@ -129,6 +129,7 @@ class Core {
   Logger log_;
   Acceptor acceptor_;
   Position chosen_end_;
+  std::uint64_t settled_term_;    // Of the last entry before `chosen_end_` that has one.
   Position recorded_chosen_end_;  // The hint on disk.
 
   Role role_ = Role::follower;

@@ -126,16 +126,14 @@ void Core::start_leading(Time now, Effects& effects) {
   counters_.terms_led += 1;
   follow(now, options_.self, ballot_, effects);
   pipeline_.emplace(options_.self, configuration_, ballot_, chosen_end_, options_.pipeline, now);
-  for (Position at = chosen_end_; at < preparation.end(); at = at.next()) {
-    const LogEntry* entry = preparation.best(at);
-    const Value value = entry != nullptr ? entry->value : Value{Kind::noop, {}};
+  for (const Value& value : preparation.open_values(chosen_end_, settled_term_)) {
     if (pipeline_->enqueue(value, Origin{})) continue;
     propose(effects, true);
     pipeline_->enqueue(value, Origin{});
   }
   propose(effects, true);
   own_lead_at_ = pipeline_->next();
-  pipeline_->enqueue(Value{Kind::lead, Bytes(to_field(ballot_))}, Origin{});
+  pipeline_->enqueue(Value{Kind::lead, Bytes(to_field(ballot_)), term_of(ballot_)}, Origin{});
   propose(effects, true);
   log_.info("leads", "ballot", ballot_, "first", own_lead_at_);
   send_heartbeats(now, effects);

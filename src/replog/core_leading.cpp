@@ -12,7 +12,8 @@ constexpr std::size_t taken_max = 1u << 16;
 
 void Core::enqueue(Proposal proposal, Effects& effects) {
   Origin origin{options_.self, proposal.tag};
-  if (pipeline_->enqueue(Value{Kind::data, std::move(proposal.data)}, origin)) return;
+  if (pipeline_->enqueue(Value{Kind::data, std::move(proposal.data), term_of(ballot_)}, origin))
+    return;
   effects.now.push_back(
       AppendFailed{origin.tag, Error{Errc::overloaded, "the leader's queue is full"}});
 }
@@ -127,7 +128,8 @@ void Core::on(Time now, NodeId from, const Forward& asked, Effects& effects) {
     if (taken.tags.contains(item.tag)) continue;
     Errc errc = Errc::no_leader;
     if (is_ours) {
-      if (pipeline_->enqueue(Value{Kind::data, item.data}, Origin{from, item.tag})) {
+      if (pipeline_->enqueue(Value{Kind::data, item.data, term_of(ballot_)},
+                             Origin{from, item.tag})) {
         taken.tags.insert(item.tag);
         taken.order.push_back(item.tag);
         continue;

@@ -116,6 +116,7 @@ void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
 void Core::advance(Position end, Effects& effects) {
   if (end <= chosen_end_) return;
   counters_.chosen += distance(chosen_end_, end);
+  settled_term_ = std::max(settled_term_, last_term(acceptor_.window(), chosen_end_, end));
   chosen_end_ = end;
   known_chosen_end_ = std::max(known_chosen_end_, end);
   effects.now.push_back(Chosen{end});

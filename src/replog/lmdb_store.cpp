@@ -26,6 +26,7 @@ struct EntryHeader {
   std::uint64_t position;
   std::uint64_t round;
   std::uint64_t member;
+  std::uint64_t term;
 };
 struct StoredBallot {
   std::uint32_t checksum;
@@ -119,7 +120,7 @@ Result<LogEntry> decode_entry(Position at, ByteView stored) {
   if (header.kind > kind_max) return damaged("its kind is unknown");
   return LogEntry{.position = at,
                   .ballot = {.round = header.round, .member = NodeId(header.member)},
-                  .value = {static_cast<Kind>(header.kind), Bytes(data)}};
+                  .value = {static_cast<Kind>(header.kind), Bytes(data), header.term}};
 }
 
 class LmdbStore final : public Store {
@@ -235,7 +236,8 @@ class LmdbStore final : public Store {
                        .kind = static_cast<std::uint32_t>(entry.value.kind),
                        .position = entry.position.value(),
                        .round = entry.ballot.round,
-                       .member = entry.ballot.member.value()};
+                       .member = entry.ballot.member.value(),
+                       .term = entry.value.term};
     header.checksum = checksum_of(header, data);
     std::uint64_t number = entry.position.value();
     MDB_val key{sizeof(number), &number};

@@ -1,8 +1,37 @@
 #include "replog/preparation.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace cluster::replog {
+namespace {
+
+// Of two entries whose terms fall along the log, the one of the lower ballot cannot have been
+// chosen: the leader of the higher ballot asked a quorum about both positions, and proposed no such
+// pair. Shown one entry after another, this tells which are not to be proposed again.
+class TermOrder {
+ public:
+  explicit TermOrder(std::function<bool(std::uint64_t, std::uint64_t)> is_wrong)
+      : is_wrong_(std::move(is_wrong)) {}
+
+  bool is_void(const LogEntry& entry) {
+    std::uint64_t term = entry.value.term;
+    if (term == 0) return false;
+    bool found = false;
+    for (const auto& [other, ballot] : seen_) {
+      found = found || (is_wrong_(other, term) && ballot > entry.ballot);
+    }
+    Ballot& highest = seen_[term];
+    highest = std::max(highest, entry.ballot);
+    return found;
+  }
+
+ private:
+  std::function<bool(std::uint64_t, std::uint64_t)> is_wrong_;
+  std::map<std::uint64_t, Ballot> seen_;  // The highest ballot of each term's entries.
+};
+
+}  // namespace
 
 Position Preparation::next_of(NodeId member) const {
   auto at = next_.find(member);
@@ -30,6 +59,30 @@ bool Preparation::take(NodeId member, const Promised& answer) {
 const LogEntry* Preparation::best(Position at) const {
   auto found = best_.find(at);
   return found == best_.end() ? nullptr : &found->second;
+}
+
+std::vector<Value> Preparation::open_values(Position first, std::uint64_t term) const {
+  std::vector<const LogEntry*> entries;
+  for (Position at = first; at < end_; at = at.next()) entries.push_back(best(at));
+  std::set<const LogEntry*> voided;
+  TermOrder forward(std::greater<>{});
+  for (const LogEntry* entry : entries) {
+    if (entry == nullptr) continue;
+    // What is settled has the last word.
+    bool is_late = entry->value.term != 0 && entry->value.term < term;
+    if (forward.is_void(*entry) || is_late) voided.insert(entry);
+  }
+  TermOrder backward(std::less<>{});
+  for (auto at = entries.rbegin(); at != entries.rend(); ++at) {
+    if (*at != nullptr && backward.is_void(**at)) voided.insert(*at);
+  }
+  std::vector<Value> values;
+  values.reserve(entries.size());
+  for (const LogEntry* entry : entries) {
+    bool is_kept = entry != nullptr && !voided.contains(entry);
+    values.push_back(is_kept ? entry->value : Value{Kind::noop, {}});
+  }
+  return values;
 }
 
 }  // namespace cluster::replog

@@ -2,7 +2,8 @@
 //
 // Source: Lamport, "Paxos Made Simple", 2.2 (P2c): at each open position the value of the highest
 // ballot that any member of a quorum reports is the only one that may be proposed; where none
-// reports, any may.
+// reports, any may. What reports of different positions say about each other is docs/PROTOCOL.md's
+// "Terms never fall".
 #pragma once
 
 #include <map>
@@ -39,6 +40,10 @@ class Preparation {
   Position chosen_end() const { return chosen_end_; }
   Position end() const { return end_; }
   const LogEntry* best(Position at) const;
+
+  // What must be proposed at [first, end()), where the last settled entry before `first` is of
+  // `term`.
+  std::vector<Value> open_values(Position first, std::uint64_t term) const;
 
  private:
   const Configuration& configuration_;

@@ -47,6 +47,9 @@ inline constexpr std::uint8_t kind_max = 4;
 struct Value {
   Kind kind = Kind::data;
   Bytes data;
+  // Of the leader that proposed it first; 0: a hole's, of no term. Along the log terms never fall,
+  // so what an older leader left behind cannot come to stand after a newer one's entries.
+  std::uint64_t term = 0;
 
   std::size_t cost() const { return data.size() + 64; }  // Memory, about.
   friend bool operator==(const Value&, const Value&) = default;

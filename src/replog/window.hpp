@@ -59,6 +59,16 @@ class Window {
     }
   }
 
+  // The term of the last entry of [from, to) that has one; 0 when none has.
+  friend std::uint64_t last_term(const Window& window, Position from, Position to) {
+    for (Position at = to; at > from;) {
+      at = Position(at.value() - 1);
+      const LogEntry* entry = window.find(at);
+      if (entry != nullptr && entry->value.term != 0) return entry->value.term;
+    }
+    return 0;
+  }
+
   // The position at which the newest `keep_bytes` before `limit` begin.
   Position keep_from(Position limit, std::size_t keep_bytes) const {
     std::size_t bytes = 0;

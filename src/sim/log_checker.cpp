@@ -43,11 +43,22 @@ void LogChecker::on_message(const replog::Envelope& envelope, const Disk& disk) 
     }
     promised = std::max(promised, answer->ballot);
   }
+  if (auto* proposal = std::get_if<replog::Accept>(&envelope.message)) {
+    // Else it could use the same ballot again after a crash, for other values.
+    if (disk.promised < proposal->ballot) {
+      violated(who + " proposed at " + to_field(proposal->ballot) + ", which is not on its disk");
+    }
+  }
   if (auto* answer = std::get_if<replog::Accepted>(&envelope.message); answer && answer->granted) {
     if (answer->ballot < promised) {
       violated(who + " accepted at " + to_field(answer->ballot) +
                " after it had told a promise of " + to_field(promised));
     }
+    if (disk.promised < answer->ballot) {
+      violated(who + " accepted at " + to_field(answer->ballot) +
+               " and did not keep that it must refuse lower ballots");
+    }
+    promised = std::max(promised, answer->ballot);
     for (Position at = answer->first; at < answer->end; at = at.next()) {
       auto held = disk.entries.find(at);
       if (held == disk.entries.end() ||
@@ -93,6 +104,11 @@ void LogChecker::choose(NodeId member, Position at, const replog::Value& value) 
   for (auto next = chosen_.find(chosen_end_); next != chosen_.end() && next->first == chosen_end_;
        ++next, chosen_end_ = chosen_end_.next()) {
     const replog::Value& chosen = next->second.value;
+    if (chosen.term != 0 && chosen.term < last_term_) {
+      violated("position " + text(next->first) + " is of term " + std::to_string(chosen.term) +
+               " after an entry of term " + std::to_string(last_term_));
+    }
+    last_term_ = std::max(last_term_, chosen.term);
     if (chosen.kind == replog::Kind::lead) {
       std::uint64_t term = term_of_lead(chosen.data.view());
       if (term < leader_term_)

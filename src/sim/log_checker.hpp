@@ -1,9 +1,12 @@
 // What must hold of a log, whatever happens: checked after every step of a simulation.
 //
 //   1. One value per position: all members that know a position chosen hold the same value there.
-//   2. A promise is never forgotten, and an acceptance is durable before it is told.
+//   2. A promise is never forgotten, and an acceptance is durable before it is told; nobody
+//      proposes at a ballot that it could forget to have used.
 //   3. An append that was acknowledged stands at its position, and none stands twice.
-//   4. What a fenced writer appends stands before the newer leader's first entry, or nowhere.
+//   4. Terms never fall along the log: what a fenced writer appends stands before the newer
+//   leader's
+//      first entry, or nowhere.
 //   5. A catch-up covers everything that was acknowledged before it was asked for.
 //   6. State machines see the same entries in the same order.
 #pragma once
@@ -54,13 +57,14 @@ class LogChecker {
   std::map<Position, Chosen> chosen_;
   Position chosen_end_{1};
   std::map<NodeId, Position> seen_;
-  std::map<NodeId, replog::Ballot> promised_;  // Told by each member.
+  std::map<NodeId, replog::Ballot> promised_;  // The highest that each member answered for.
   std::map<Position, Bytes> acknowledged_;
   std::vector<Position> unchecked_;  // Acknowledged in this step.
   Position highest_acknowledged_;
   std::map<std::string, Position, std::less<>> place_of_;  // Of each data value.
   std::vector<Entry> history_;                             // As the first state machine saw it.
   std::map<NodeId, std::size_t> applied_;
+  std::uint64_t last_term_ = 0;    // Of the chosen prefix.
   std::uint64_t leader_term_ = 0;  // Of the last leader's entry in the chosen prefix.
 };
 

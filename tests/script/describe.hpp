@@ -1,0 +1,181 @@
+// The log's messages and effects as a person reads them: for scripts, and for what Catch prints.
+#pragma once
+
+#include <sstream>
+#include <string>
+#include <variant>
+
+#include "replog/effects.hpp"
+#include "tests/catch.hpp"
+
+namespace cluster::replog::test {
+
+using cluster::to_field;
+
+inline std::string range_text(Position first, Position end) {
+  return '[' + std::to_string(first.value()) + ',' + std::to_string(end.value()) + ')';
+}
+
+inline std::string text(const Value& value) {
+  std::string data(value.data.view());
+  switch (value.kind) {
+    case Kind::data: return data;
+    case Kind::noop: return "<noop>";
+    case Kind::lead: return "<lead " + data + '>';
+    default: return "<kind " + std::to_string(static_cast<int>(value.kind)) + '>';
+  }
+}
+
+inline std::string text(const LogEntry& entry) {
+  return std::to_string(entry.position.value()) + ':' + to_field(entry.ballot) + '=' +
+         text(entry.value);
+}
+
+inline std::string refused(bool granted, Ballot promised) {
+  return granted ? "" : " refused promised=" + to_field(promised);
+}
+
+// Fields that are not set are not shown.
+struct MessageText {
+  std::ostringstream out;
+
+  template <class T>
+  MessageText& field(const char* name, const T& value) {
+    if (value) out << ' ' << name << '=' << to_field(value);
+    return *this;
+  }
+  template <class List>
+  void list(const List& values) {
+    for (const auto& value : values) out << ' ' << text(value);
+  }
+
+  void say(const PreVote& m) { field("ballot", m.ballot); }
+  void say(const PreVoted& m) {
+    field("ballot", m.ballot);
+    out << (m.granted ? " granted" : refused(false, m.promised));
+  }
+  void say(const Prepare& m) { field("ballot", m.ballot).field("from", m.from); }
+  void say(const Promised& m) {
+    field("ballot", m.ballot);
+    out << refused(m.granted, m.promised);
+    if (!m.granted) return;
+    out << ' ' << range_text(m.first, m.next) << (m.next == m.end ? " whole" : "");
+    if (m.next != m.end) field("end", m.end);
+    field("chosen_end", m.chosen_end);
+    list(m.entries);
+  }
+  void say(const Accept& m) {
+    field("ballot", m.ballot);
+    out << ' ' << range_text(m.first, m.first.plus(m.values.size()));
+    field("chosen_end", m.chosen_end);
+    list(m.values);
+  }
+  void say(const Accepted& m) {
+    field("ballot", m.ballot);
+    out << ' ' << range_text(m.first, m.end) << refused(m.granted, m.promised);
+  }
+  void say(const Heartbeat& m) {
+    field("ballot", m.ballot).field("chosen_end", m.chosen_end).field("lead_at", m.lead_at);
+    field("sequence", m.sequence);
+  }
+  void say(const Heard& m) {
+    field("ballot", m.ballot).field("sequence", m.sequence).field("chosen_end", m.chosen_end);
+    out << refused(m.granted, m.promised);
+  }
+  void say(const Learn& m) { field("from", m.from); }
+  void say(const Learned& m) {
+    field("chosen_end", m.chosen_end);
+    list(m.entries);
+  }
+  void say(const Forward& m) {
+    field("ballot", m.ballot);
+    for (const auto& item : m.items) out << ' ' << item.tag << '=' << item.data.view();
+  }
+  void say(const Forwarded& m) {
+    field("ballot", m.ballot);
+    for (const auto& item : m.items) {
+      out << ' ' << item.tag << "->";
+      if (item.position) {
+        out << item.position.value();
+      } else {
+        out << to_string(item.errc) << (item.outcome == Outcome::maybe ? " (maybe)" : "");
+      }
+    }
+  }
+  void say(const ReadIndex& m) { field("tag", m.tag); }
+  void say(const ReadIndexed& m) {
+    field("tag", m.tag).field("end", m.end);
+    if (!m.granted) out << " refused";
+  }
+};
+
+inline std::string text(const Message& message) {
+  MessageText said;
+  said.out << name_of(message);
+  std::visit([&](const auto& m) { said.say(m); }, message);
+  return said.out.str();
+}
+
+inline std::string text(const Action& action) {
+  struct Say {
+    std::string operator()(const Send& a) { return text(a.message) + " to " + to_field(a.to); }
+    std::string operator()(const SendStored& a) {
+      return "stored " + range_text(a.first, a.end) + ' ' +
+             (a.message.index() == 0 ? "Promised" : "Learned") + " to " + to_field(a.to);
+    }
+    std::string operator()(const Chosen& a) { return "chosen_end=" + to_field(a.end); }
+    std::string operator()(const Appended& a) {
+      return "appended tag=" + to_field(a.tag) + " at=" + to_field(a.position);
+    }
+    std::string operator()(const AppendFailed& a) {
+      return "failed tag=" + to_field(a.tag) + ' ' + a.error.message();
+    }
+    std::string operator()(const CaughtUp& a) {
+      return "caught up tag=" + to_field(a.tag) + " end=" + to_field(a.end);
+    }
+    std::string operator()(const LeadershipChanged& a) {
+      const Leadership& l = a.leadership;
+      if (!l.leader) return "no leader";
+      return "leader=" + to_field(l.leader) + (l.is_self ? " is ready" : "") +
+             (l.since ? " since=" + to_field(l.since) : "");
+    }
+    std::string operator()(const Release& a) { return "release before " + to_field(a.end); }
+  };
+  return std::visit(Say{}, action);
+}
+
+inline std::string text(const Change& change) {
+  struct Say {
+    std::string operator()(const SetPromise& c) { return "promise=" + to_field(c.ballot); }
+    std::string operator()(const PutEntry& c) { return text(c.entry); }
+    std::string operator()(const SetChosenEnd& c) { return "chosen_end=" + to_field(c.end); }
+  };
+  return std::visit(Say{}, change);
+}
+
+}  // namespace cluster::replog::test
+
+template <>
+struct Catch::StringMaker<cluster::replog::Action> {
+  static std::string convert(const cluster::replog::Action& action) {
+    return cluster::replog::test::text(action);
+  }
+};
+template <>
+struct Catch::StringMaker<cluster::replog::Change> {
+  static std::string convert(const cluster::replog::Change& change) {
+    return cluster::replog::test::text(change);
+  }
+};
+template <>
+struct Catch::StringMaker<cluster::replog::LogEntry> {
+  static std::string convert(const cluster::replog::LogEntry& entry) {
+    return cluster::replog::test::text(entry);
+  }
+};
+template <>
+struct Catch::StringMaker<cluster::replog::Message> {
+  static std::string convert(const cluster::replog::Message& message) {
+    return cluster::replog::test::text(message);
+  }
+};
