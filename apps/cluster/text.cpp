@@ -26,20 +26,22 @@ std::string short_number(double value) {
   return text;
 }
 
-// Levenshtein's distance.
+// Levenshtein's distance, in which two neighbours that change places count once.
 std::size_t distance_of(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
+  std::vector<std::vector<std::size_t>> at(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) {
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        at[i][j] = i + j;
+        continue;
+      }
+      std::size_t changed = at[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      at[i][j] = std::min({at[i - 1][j] + 1, at[i][j - 1] + 1, changed});
+      bool is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (is_swap) at[i][j] = std::min(at[i][j], at[i - 2][j - 2] + 1);
     }
   }
-  return row[b.size()];
+  return at[a.size()][b.size()];
 }
 
 }  // namespace
