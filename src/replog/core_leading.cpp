@@ -30,16 +30,16 @@ void Core::propose(Effects& effects, bool must) {
 void Core::on(Time now, NodeId from, const Accepted& answer, Effects& effects) {
   note_ballot(answer.promised);
   if (role_ != Role::leader || answer.ballot != ballot_) return;
-  if (!answer.granted) {
-    if (answer.promised > ballot_) {
-      counters_.refused += 1;
-      stop_leading(now, "a member promised a higher ballot", effects);
-    }
-    return;
-  }
+    if (!answer.granted) return on_refusal(now, answer.promised, effects);
   if (!(answer.first < answer.end)) return;
   pipeline_->accepted(from, answer.first, answer.end, now);
   settle(now, effects);
+}
+
+void Core::on_refusal(Time now, Ballot promised, Effects& effects) {
+  if (promised <= ballot_) return;
+  counters_.refused += 1;
+  stop_leading(now, "a member promised a higher ballot", effects);
 }
 
 void Core::settle(Time now, Effects& effects) {
@@ -89,13 +89,7 @@ void Core::send_heartbeats(Time now, Effects& effects) {
 void Core::on(Time now, NodeId from, const Heard& answer, Effects& effects) {
   note_ballot(answer.promised);
   if (role_ != Role::leader || answer.ballot != ballot_) return;
-  if (!answer.granted) {
-    if (answer.promised > ballot_) {
-      counters_.refused += 1;
-      stop_leading(now, "a member promised a higher ballot", effects);
-    }
-    return;
-  }
+    if (!answer.granted) return on_refusal(now, answer.promised, effects);
   pipeline_->heard(from, answer.sequence, now);
   answer_reads(effects);
 }
