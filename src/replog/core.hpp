@@ -94,7 +94,7 @@ class Core {
   void on(Time, NodeId, const Heard&, Effects&);
   void on(Time, NodeId, const Forward&, Effects&);
   void on(Time, NodeId, const ReadIndex&, Effects&);
-    void on_refusal(Time, Ballot promised, Effects&);
+  void on_refusal(Time, Ballot promised, Effects&);
   void send_heartbeats(Time, Effects&);
   void enqueue(Proposal, Effects&);
   void propose(Effects&, bool must = false);

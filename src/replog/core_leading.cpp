@@ -30,7 +30,7 @@ void Core::propose(Effects& effects, bool must) {
 void Core::on(Time now, NodeId from, const Accepted& answer, Effects& effects) {
   note_ballot(answer.promised);
   if (role_ != Role::leader || answer.ballot != ballot_) return;
-    if (!answer.granted) return on_refusal(now, answer.promised, effects);
+  if (!answer.granted) return on_refusal(now, answer.promised, effects);
   if (!(answer.first < answer.end)) return;
   pipeline_->accepted(from, answer.first, answer.end, now);
   settle(now, effects);
@@ -89,7 +89,7 @@ void Core::send_heartbeats(Time now, Effects& effects) {
 void Core::on(Time now, NodeId from, const Heard& answer, Effects& effects) {
   note_ballot(answer.promised);
   if (role_ != Role::leader || answer.ballot != ballot_) return;
-    if (!answer.granted) return on_refusal(now, answer.promised, effects);
+  if (!answer.granted) return on_refusal(now, answer.promised, effects);
   pipeline_->heard(from, answer.sequence, now);
   answer_reads(effects);
 }
