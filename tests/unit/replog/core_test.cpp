@@ -1,0 +1,445 @@
+#include "replog/core.hpp"
+
+#include "tests/unit/replog/support.hpp"
+
+using namespace cluster;
+using namespace cluster::replog;
+using namespace cluster::replog::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Member 1 of three, one input at a time. Messages to itself come back at once: its disk is quick.
+class Member {
+ public:
+  explicit Member(Recovered recovered = {.entries = {}}, const CoreOptions& how = options())
+      : core(how, std::move(recovered), 1, Logger(), now) {}
+
+  static CoreOptions options() {
+    CoreOptions made;
+    made.self = one;
+    made.members = {one, two, three};
+    return made;
+  }
+
+  template <class F>
+  Effects step(F input) {
+    Effects all, effects;
+    input(effects);
+    for (;;) {
+      std::vector<Message> to_self;
+      for (auto* list : {&effects.now, &effects.then}) {
+        for (Action& action : *list) {
+          auto* send = std::get_if<Send>(&action);
+          if (send != nullptr && send->to == one) to_self.push_back(send->message);
+        }
+      }
+      for (Action& a : effects.now) all.now.push_back(std::move(a));
+      for (Change& c : effects.changes) all.changes.push_back(std::move(c));
+      for (Action& a : effects.then) all.then.push_back(std::move(a));
+      if (to_self.empty()) return all;
+      effects = {};
+      for (const Message& message : to_self) core.on(now, one, message, effects);
+    }
+  }
+  Effects hear(NodeId from, const Message& message) {
+    return step([&](Effects& e) { core.on(now, from, message, e); });
+  }
+  Effects tick(Duration after) {
+    now += after;
+    return step([&](Effects& e) { core.on_time(now, e); });
+  }
+  Effects append(Proposal proposal) {
+    return step([&](Effects& e) { core.on_append({std::move(proposal)}, e); });
+  }
+  Effects catch_up(std::uint64_t tag) {
+    return step([&](Effects& e) { core.on_catch_up(now, tag, e); });
+  }
+
+  // Makes it the leader of ballot 1.1, with its first entry chosen.
+  void lead() {
+    step([&](Effects& e) { core.on_campaign(now, e); });
+    hear(two, Promised{.ballot = ballot(1),
+                       .granted = true,
+                       .promised = ballot(1),
+                       .chosen_end = Position(1),
+                       .first = Position(1),
+                       .next = Position(1),
+                       .end = Position(1),
+                       .entries = {}});
+    hear(two, accepted(ballot(1), 1, 2));
+    REQUIRE(core.leadership().is_self);
+  }
+
+  static Accepted accepted(Ballot by, std::uint64_t first, std::uint64_t end) {
+    return {.ballot = by,
+            .granted = true,
+            .promised = by,
+            .first = Position(first),
+            .end = Position(end)};
+  }
+  static Heartbeat beat(Ballot by, std::uint64_t chosen_end) {
+    return {.ballot = by, .chosen_end = Position(chosen_end), .lead_at = {}, .sequence = 1};
+  }
+
+  Time now{10s};
+  Core core;
+};
+
+// The messages of one kind in `actions`, with whom they go to.
+template <class T>
+std::vector<std::pair<NodeId, T>> sent(const std::vector<Action>& actions) {
+  std::vector<std::pair<NodeId, T>> found;
+  for (const Action& action : actions) {
+    auto* send = std::get_if<Send>(&action);
+    if (send == nullptr) continue;
+    if (auto* message = std::get_if<T>(&send->message)) found.emplace_back(send->to, *message);
+  }
+  return found;
+}
+
+template <class T>
+std::vector<T> only(const std::vector<Action>& actions) {
+  std::vector<T> found;
+  for (const Action& action : actions) {
+    if (auto* one_of_them = std::get_if<T>(&action)) found.push_back(*one_of_them);
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a member that hears a leader refuses a pre-vote, and one that does not grants it",
+          "[replog][core]") {
+  Member member;
+  member.hear(two, Member::beat(ballot(3, 2), 1));
+
+  Effects heard = member.hear(three, PreVote{ballot(4, 3)});
+  CHECK_FALSE(sent<PreVoted>(heard.now).at(0).second.granted);
+
+  member.now += 600ms;
+  Effects silent = member.hear(three, PreVote{ballot(4, 3)});
+  CHECK(sent<PreVoted>(silent.now).at(0).second.granted);
+  CHECK(silent.changes.empty());
+}
+
+TEST_CASE("a leader refuses a pre-vote", "[replog][core]") {
+  Member member;
+  member.lead();
+  member.now += 10s;
+
+  CHECK_FALSE(sent<PreVoted>(member.hear(three, PreVote{ballot(4, 3)}).now).at(0).second.granted);
+}
+
+TEST_CASE("an election begins with a question that changes nothing", "[replog][core]") {
+  Member member;
+
+  Effects effects = member.tick(1200ms);
+
+  CHECK(member.core.role() == Role::pre_candidate);
+  CHECK(effects.changes.empty());
+  CHECK(sent<PreVote>(effects.now).size() == 2);
+}
+
+TEST_CASE("a pre-candidate prepares a ballot above every one that it heard of", "[replog][core]") {
+  Member member;
+  member.tick(1200ms);
+
+  member.hear(two, PreVoted{.ballot = ballot(1), .granted = false, .promised = ballot(8, 3)});
+  Effects effects =
+      member.hear(three, PreVoted{.ballot = ballot(1), .granted = true, .promised = ballot(2)});
+
+  CHECK(sent<Prepare>(effects.now).at(0).second.ballot == ballot(9));
+  CHECK(effects.changes.at(0) == Change{SetPromise{ballot(9)}});
+}
+
+TEST_CASE("a leader that hears no quorum for an election timeout steps down", "[replog][core]") {
+  Member member;
+  member.lead();
+  member.append({1, bytes("x"), 0});
+
+  member.tick(300ms);
+  CHECK(member.core.role() == Role::leader);
+
+  Effects effects = member.tick(400ms);
+  CHECK(member.core.role() == Role::follower);
+  CHECK_FALSE(member.core.leadership().leader);
+  auto failed = only<AppendFailed>(effects.now);
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].error.code == Errc::fenced);
+  CHECK(failed[0].error.outcome == Outcome::maybe);
+}
+
+TEST_CASE("a leader with a quorum's answers goes on", "[replog][core]") {
+  Member member;
+  member.lead();
+
+  for (int i = 0; i < 20; ++i) {
+    Effects effects = member.tick(100ms);
+    auto beats = sent<Heartbeat>(effects.now);
+    REQUIRE(beats.size() == 2);
+    member.hear(three, Heard{.ballot = ballot(1),
+                             .granted = true,
+                             .promised = ballot(1),
+                             .sequence = beats[0].second.sequence,
+                             .chosen_end = Position(1)});
+  }
+  CHECK(member.core.role() == Role::leader);
+}
+
+TEST_CASE("an append under a term that is not this member's own fails as fenced",
+          "[replog][core]") {
+  Member member;
+  member.lead();
+
+  Effects effects = member.append({1, bytes("x"), term_of(ballot(7))});
+
+  CHECK(effects.changes.empty());
+  CHECK(effects.now ==
+        std::vector<Action>{AppendFailed{1, Error{Errc::fenced, "another term has begun"}}});
+}
+
+TEST_CASE("a leader that hears of a higher promise steps down", "[replog][core]") {
+  Member member;
+  member.lead();
+  member.append({1, bytes("x"), 0});
+
+  Effects effects = member.hear(
+      two,
+      Accepted{
+          .ballot = ballot(1), .promised = ballot(2, 3), .first = Position(2), .end = Position(3)});
+
+  CHECK(member.core.role() == Role::follower);
+  CHECK(only<AppendFailed>(effects.now).size() == 1);
+}
+
+TEST_CASE("answers of an old ballot do not count", "[replog][core]") {
+  Member member;
+  member.lead();
+  member.append({1, bytes("x"), 0});
+
+  CHECK(member.hear(two, Member::accepted(ballot(0, 1), 2, 3)).empty());
+  CHECK(member.core.chosen_end() == Position(2));
+
+  CHECK(only<Appended>(member.hear(two, Member::accepted(ballot(1), 2, 3)).now) ==
+        std::vector<Appended>{{1, Position(2)}});
+}
+
+TEST_CASE("a member learns by the leader's word what it holds at the leader's ballot",
+          "[replog][core]") {
+  Member member;
+  member.hear(two, Accept{ballot(3, 2), Position(1), {value_of("x")}, Position(1)});
+
+  Effects effects = member.hear(two, Member::beat(ballot(3, 2), 2));
+
+  CHECK(only<Chosen>(effects.now) == std::vector<Chosen>{{Position(2)}});
+  CHECK(sent<Learn>(effects.now).empty());
+}
+
+TEST_CASE("a member asks for what it lacks, and for what it holds at another ballot",
+          "[replog][core]") {
+  Member lacking;
+  CHECK(sent<Learn>(lacking.hear(two, Member::beat(ballot(3, 2), 2)).now).at(0) ==
+        std::pair(two, Learn{Position(1)}));
+
+  Member holding;
+  holding.hear(three, Accept{ballot(2, 3), Position(1), {value_of("old")}, Position(1)});
+  Effects effects = holding.hear(two, Member::beat(ballot(3, 2), 2));
+  CHECK(only<Chosen>(effects.now).empty());
+  CHECK(sent<Learn>(effects.now).size() == 1);
+}
+
+TEST_CASE("what was learned is kept, and what is missing still asked for", "[replog][core]") {
+  Member member;
+  member.hear(two, Member::beat(ballot(3, 2), 4));
+
+  Effects effects = member.hear(
+      two, Learned{{entry(1, ballot(2), "a"), entry(2, ballot(3, 2), "b")}, Position(4)});
+
+  CHECK(effects.changes == std::vector<Change>{PutEntry{entry(1, ballot(2), "a")},
+                                               PutEntry{entry(2, ballot(3, 2), "b")},
+                                               SetChosenEnd{Position(3)}});
+  CHECK(only<Chosen>(effects.now) == std::vector<Chosen>{{Position(3)}});
+  CHECK(sent<Learn>(effects.now).at(0).second.from == Position(3));
+}
+
+TEST_CASE("entries with a gap before them are not learned", "[replog][core]") {
+  Member member;
+
+  Effects effects = member.hear(two, Learned{{entry(2, ballot(2), "b")}, Position(3)});
+
+  CHECK(effects.changes.empty());
+  CHECK(member.core.chosen_end() == Position(1));
+}
+
+TEST_CASE("an older leader's heartbeat does not take a member back", "[replog][core]") {
+  Member member;
+  member.hear(three, Member::beat(ballot(5, 3), 1));
+
+  Effects effects = member.hear(two, Member::beat(ballot(4, 2), 1));
+
+  CHECK(member.core.leadership().leader == three);
+  auto heard = sent<Heard>(effects.now);
+  REQUIRE(heard.size() == 1);
+  CHECK_FALSE(heard[0].second.granted);
+  CHECK(heard[0].second.promised == ballot(5, 3));
+}
+
+TEST_CASE("a message that claims another member's ballot is ignored", "[replog][core]") {
+  Member member;
+
+  CHECK(member.hear(three, Member::beat(ballot(4, 2), 1)).empty());
+  CHECK(
+      member.hear(three, Accept{ballot(4, 2), Position(1), {value_of("x")}, Position(1)}).empty());
+  CHECK(member.hear(NodeId(9), PreVote{ballot(4, 2)}).empty());
+  CHECK(member.core.leadership().leader == NodeId());
+}
+
+TEST_CASE("a doubled Forward is appended once", "[replog][core]") {
+  Member member;
+  member.lead();
+  Forward forward{ballot(1), {{77, bytes("x")}}};
+
+  CHECK(sent<Accept>(member.hear(two, forward).now).size() == 2);
+  CHECK(sent<Accept>(member.hear(two, forward).now).empty());
+
+  // The same tag of another member is another append.
+  CHECK(sent<Accept>(member.hear(three, forward).now).size() == 2);
+}
+
+TEST_CASE("a Forward for another term's leader is refused", "[replog][core]") {
+  Member member;
+  member.lead();
+
+  Effects effects = member.hear(two, Forward{ballot(7), {{77, bytes("x")}}});
+
+  CHECK(effects.changes.empty());
+  CHECK(sent<Forwarded>(effects.now).at(0).second ==
+        Forwarded{ballot(7), {{77, {}, Errc::no_leader, Outcome::not_applied}}});
+}
+
+TEST_CASE("an append that never left its old leader may be sent to it again", "[replog][core]") {
+  CoreOptions narrow = Member::options();
+  narrow.pipeline.flight_entries_max = 1;
+  Member member({.entries = {}}, narrow);
+  member.lead();
+  member.hear(two, Forward{ballot(1), {{1, bytes("sent")}, {2, bytes("waits")}}});
+
+  // A new term of the same member: what was in flight may have happened, the other has not.
+  Effects stopped = member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
+  CHECK(sent<Forwarded>(stopped.now).at(0).second ==
+        Forwarded{
+            ballot(1),
+            {{1, {}, Errc::fenced, Outcome::maybe}, {2, {}, Errc::fenced, Outcome::not_applied}}});
+  member.hear(two, Promised{.ballot = ballot(2),
+                            .granted = true,
+                            .promised = ballot(2),
+                            .chosen_end = Position(2),
+                            .first = Position(2),
+                            .next = Position(2),
+                            .end = Position(2),
+                            .entries = {}});
+  member.hear(two, Member::accepted(ballot(2), 2, 4));
+  REQUIRE(member.core.leadership().is_self);
+
+  CHECK(sent<Accept>(member.hear(two, Forward{ballot(2), {{2, bytes("waits")}}}).now).size() == 2);
+  CHECK(sent<Accept>(member.hear(two, Forward{ballot(2), {{1, bytes("sent")}}}).now).empty());
+}
+
+TEST_CASE("appends wait for a leader, and travel to the one that appears", "[replog][core]") {
+  Member member;
+  CHECK(member.append({5, bytes("x"), 0}).empty());
+  member.core.forget_append(4);
+
+  Effects effects = member.hear(two, Member::beat(ballot(3, 2), 1));
+
+  CHECK(sent<Forward>(effects.now).at(0) ==
+        std::pair(two, Forward{ballot(3, 2), {{5, bytes("x")}}}));
+}
+
+TEST_CASE("an append whose caller gave up before it left never leaves", "[replog][core]") {
+  Member member;
+  member.append({5, bytes("x"), 0});
+  member.core.forget_append(5);
+
+  CHECK(sent<Forward>(member.hear(two, Member::beat(ballot(3, 2), 1)).now).empty());
+}
+
+TEST_CASE("a forwarded append of a term that ended may have happened", "[replog][core]") {
+  Member member;
+  member.hear(two, Member::beat(ballot(3, 2), 1));
+  member.append({5, bytes("x"), 0});
+
+  Effects effects = member.hear(three, Member::beat(ballot(4, 3), 1));
+
+  auto failed = only<AppendFailed>(effects.now);
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].tag == 5);
+  CHECK(failed[0].error.outcome == Outcome::maybe);
+}
+
+TEST_CASE("a read waits for a quorum that still follows after it was asked", "[replog][core]") {
+  Member member;
+  member.lead();
+
+  Effects asked = member.catch_up(9);
+  CHECK(only<CaughtUp>(asked.now).empty());
+  std::uint64_t sequence = sent<Heartbeat>(asked.now).at(0).second.sequence;
+  auto heard = [&](std::uint64_t number) {
+    return Heard{.ballot = ballot(1),
+                 .granted = true,
+                 .promised = ballot(1),
+                 .sequence = number,
+                 .chosen_end = Position(1)};
+  };
+
+  CHECK(only<CaughtUp>(member.hear(two, heard(sequence - 1)).now).empty());
+  CHECK(only<CaughtUp>(member.hear(two, heard(sequence)).now) ==
+        std::vector<CaughtUp>{{9, Position(2)}});
+}
+
+TEST_CASE("a follower's read waits until it has what the leader had", "[replog][core]") {
+  Member member;
+  member.hear(two, Member::beat(ballot(3, 2), 1));
+  CHECK(sent<ReadIndex>(member.catch_up(9).now).at(0) == std::pair(two, ReadIndex{9}));
+
+  CHECK(only<CaughtUp>(member.hear(two, ReadIndexed{9, true, Position(2)}).now).empty());
+  Effects effects = member.hear(two, Learned{{entry(1, ballot(3, 2), "x")}, Position(2)});
+
+  CHECK(only<CaughtUp>(effects.now) == std::vector<CaughtUp>{{9, Position(2)}});
+}
+
+TEST_CASE("a leader whose own first entry is not chosen refuses reads", "[replog][core]") {
+  Member member;
+  member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
+  member.hear(two, Promised{.ballot = ballot(1),
+                            .granted = true,
+                            .promised = ballot(1),
+                            .chosen_end = Position(1),
+                            .first = Position(1),
+                            .next = Position(1),
+                            .end = Position(1),
+                            .entries = {}});
+
+  CHECK(sent<ReadIndexed>(member.hear(three, ReadIndex{4}).now).at(0).second ==
+        ReadIndexed{.tag = 4, .granted = false, .end = {}});
+}
+
+TEST_CASE("a member alone leads at once and decides alone", "[replog][core]") {
+  CoreOptions alone = Member::options();
+  alone.members = {one};
+  Member member({.entries = {}}, alone);
+
+  member.tick(0ms);
+  REQUIRE(member.core.leadership().is_self);
+  CHECK(only<Appended>(member.append({1, bytes("x"), 0}).now) ==
+        std::vector<Appended>{{1, Position(2)}});
+}
+
+TEST_CASE("a restarted member prepares above everything it had promised", "[replog][core]") {
+  Member member(Recovered{.promised = ballot(12, 3), .entries = {}});
+
+  Effects effects = member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
+
+  CHECK(sent<Prepare>(effects.now).at(0).second.ballot == ballot(13));
+}
