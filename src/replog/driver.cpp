@@ -6,14 +6,16 @@ namespace cluster::replog {
 namespace {
 
 constexpr std::size_t tail_bytes_max = 1u << 20;
-constexpr std::size_t answer_bytes_max = 1u << 20;
 
-CoreOptions core_options(const LogOptions& options) {
+CoreOptions core_options(const LogOptions& options, const DriverLimits& limits) {
   CoreOptions core;
   core.self = options.self;
   for (const Peer& member : options.members) core.members.push_back(member.id);
   core.election_timeout = options.election_timeout;
   core.heartbeat_interval = options.heartbeat_interval;
+  core.window_bytes = limits.window_bytes;
+  core.answer_bytes_max = limits.answer_bytes_max;
+  core.pipeline = limits.pipeline;
   return core;
 }
 
@@ -45,13 +47,14 @@ struct Driver::Watcher {
 
 Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_ptr<Store> store,
                Recovered recovered, LogOptions options,
-               std::function<void(const Snapshot&)> publish)
+               std::function<void(const Snapshot&)> publish, DriverLimits limits)
     : host_(host),
       options_(std::move(options)),
+      limits_(limits),
       log_(host.logger().with_part("log")),
       store_(std::move(store)),
       publish_(std::move(publish)),
-      core_(core_options(options_), std::move(recovered),
+      core_(core_options(options_, limits_), std::move(recovered),
             options_.seed != 0 ? options_.seed : host.random_seed(), log_, host.now()),
       committer_(
           host,
@@ -122,7 +125,7 @@ void Driver::act_one(Send&& send) {
 }
 
 void Driver::act_one(SendStored&& send) {
-  auto stored = store_->read(send.first, send.end, answer_bytes_max);
+  auto stored = store_->read(send.first, send.end, limits_.answer_bytes_max);
   if (!stored) return fail(stored.error());
   if (stored->empty()) return;
   Position next = stored->back().position.next();

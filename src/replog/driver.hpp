@@ -31,11 +31,19 @@ struct AppendCall {
   Promise<Position> promise;
 };
 
+// Sizes that nobody but a simulation has reason to change: small ones take every path that large
+// logs take.
+struct DriverLimits {
+  std::size_t window_bytes = 16u << 20;
+  std::size_t answer_bytes_max = 1u << 20;
+  PipelineLimits pipeline;
+};
+
 class Driver {
  public:
   // `publish` is called with each new snapshot.
   Driver(runtime::Host&, runtime::ListenerId, std::shared_ptr<Store>, Recovered, LogOptions,
-         std::function<void(const Snapshot&)> publish);
+         std::function<void(const Snapshot&)> publish, DriverLimits limits = {});
   ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
@@ -100,6 +108,7 @@ class Driver {
 
   runtime::Host& host_;
   LogOptions options_;
+  DriverLimits limits_;
   Logger log_;
   std::shared_ptr<Store> store_;
   std::function<void(const Snapshot&)> publish_;

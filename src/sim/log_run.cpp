@@ -110,6 +110,14 @@ class LogRun {
     disk_error_mean_ = milliseconds(one_of({0, 0, 0, 6000}));
     clients_ = one_of({1, 4, 16});
     fault_time_ = milliseconds(one_of({3000, 6000, 12000}));
+    // Every second run has small limits, so that answers come in parts, memory is released, and
+    // values wait for room. From numbers of its own: the runs of old seeds stay what they were.
+    Random sizes(options_.seed ^ 0x5eed);
+    if (sizes.chance(1, 2)) return;
+    limits_.window_bytes = sizes.chance(1, 2) ? 2000 : 20000;
+    limits_.answer_bytes_max = sizes.chance(1, 2) ? 100 : 1000;
+    limits_.pipeline.flight_entries_max = sizes.chance(1, 2) ? 2 : 64;
+    limits_.pipeline.accept_bytes_max = sizes.chance(1, 2) ? 100 : 2000;
   }
 
   void start(Member& member) {
@@ -130,12 +138,12 @@ class LogRun {
     CLUSTER_CHECK(listener.has_value(), "a member's address is free");
     checker_.on_restart(member.peer.id);
     checker_.on_apply_restart(member.peer.id);
-    member.driver = std::make_unique<replog::Driver>(*member.host, *listener, std::move(store),
-                                                     *std::move(recovered), std::move(log),
-                                                     [this](const replog::Snapshot& snapshot) {
-                                                       if (snapshot.leadership.is_self)
-                                                         terms_.insert(snapshot.leadership.term);
-                                                     });
+    member.driver = std::make_unique<replog::Driver>(
+        *member.host, *listener, std::move(store), *std::move(recovered), std::move(log),
+        [this](const replog::Snapshot& snapshot) {
+          if (snapshot.leadership.is_self) terms_.insert(snapshot.leadership.term);
+        },
+        limits_);
     member.driver->follow(Position(1),
                           [this, id = member.peer.id](const std::vector<Entry>& batch) {
                             for (const Entry& entry : batch) checker_.on_applied(id, entry);
@@ -330,6 +338,7 @@ class LogRun {
   std::vector<std::unique_ptr<Process>> processes_;  // Dead ones too: events may still name them.
   Duration crash_mean_{}, cut_mean_{}, writer_mean_{}, disk_error_mean_{}, fault_time_{};
   std::size_t clients_ = 1;
+  replog::DriverLimits limits_;
   std::uint64_t attempts_ = 0;
   std::set<std::uint64_t> waiting_;
   bool are_faults_over_ = false;

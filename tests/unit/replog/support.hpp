@@ -1,8 +1,7 @@
 // What the log's tests share: short ways to say entries and effects, a folder that goes away.
 #pragma once
 
-#include <stdlib.h>
-
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
