@@ -76,9 +76,19 @@ void AgentCore::receive(const Instant& at, const wire::AgentRegistered& register
     logger_.error("wrong cluster", "why", why);
     return link_.on_refused(at.time, std::move(why), effects);
   }
-  if (!identity_.cluster && registered.cluster) {
-    identity_.cluster = registered.cluster;
-    effects.changes.push_back(PutIdentity{.identity = identity_});
+  // One that was replaced and does not know it yet misses what has been committed since: it would
+  // have tasks run that have ended, and kill those that are new.
+  if (registered.term < identity_.term) {
+    logger_.warning("outdated master", "master", link_.master(), "term", registered.term, "known",
+                    identity_.term);
+    return link_.on_outdated(at.time, effects);
+  }
+  Identity now = identity_;
+  if (!now.cluster) now.cluster = registered.cluster;
+  now.term = registered.term;
+  if (now != identity_) {
+    identity_ = now;
+    effects.changes.push_back(PutIdentity{.identity = std::move(now)});
   }
   bool is_new = !is_registered();
   link_.on_registered(at.time, registered.ping_interval);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <type_traits>
@@ -35,7 +36,7 @@ struct RowHeader {
 struct IdentityRow {
   std::uint32_t version = row_version;
   std::uint32_t checksum = 0;
-  std::uint64_t cluster = 0;  // Followed by the agent's id.
+  std::uint64_t cluster = 0;  // Followed by the agent's id, a space and the term.
 };
 
 std::string task_key(const TaskKey& key) {
@@ -81,7 +82,22 @@ std::optional<TaskRow> decode_row(std::string_view value) {
 }
 
 std::string encode_identity(const Identity& identity) {
-  return with_header(IdentityRow{.cluster = identity.cluster.value()}, identity.agent.value());
+  return with_header(IdentityRow{.cluster = identity.cluster.value()},
+                     identity.agent.value() + " " + std::to_string(identity.term));
+}
+
+std::optional<Identity> decode_identity(std::string_view value) {
+  IdentityRow header;
+  std::string_view body;
+  if (!split_header(value, header, body)) return std::nullopt;
+  const std::size_t space = body.find(' ');
+  Identity identity{.agent = AgentId(std::string(body.substr(0, space))),
+                    .cluster = ClusterUid(header.cluster)};
+  if (!identity.agent || space == std::string_view::npos) return std::nullopt;
+  const std::string_view term = body.substr(space + 1);
+  const auto [end, error] = std::from_chars(term.data(), term.data() + term.size(), identity.term);
+  if (error != std::errc() || end != term.data() + term.size()) return std::nullopt;
+  return identity;
 }
 
 MDB_val to_value(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
@@ -194,11 +210,9 @@ Result<Saved> LmdbCheckpoint::load() {
     code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     if (code != 0) break;
     if (to_view(key) == identity_key) {
-      IdentityRow header;
-      std::string_view agent;
-      is_damaged = !split_header(to_view(value), header, agent) || agent.empty();
-      saved.identity = {.agent = AgentId(std::string(agent)),
-                        .cluster = ClusterUid(header.cluster)};
+      auto identity = decode_identity(to_view(value));
+      is_damaged = !identity;
+      if (identity) saved.identity = *std::move(identity);
       continue;
     }
     auto row = decode_row(to_view(value));

@@ -73,6 +73,12 @@ void MasterLink::on_refused(Time now, std::string why, Effects& effects) {
   retry(now, refused_pause, effects);
 }
 
+void MasterLink::on_outdated(Time now, Effects& effects) {
+  problem_ = "the master at " + to_string(target_) + " has been replaced and does not know it yet";
+  take_next_master();
+  retry(now, Duration::zero(), effects);
+}
+
 void MasterLink::on_heard(Time now) {
   if (state_ == State::registered) deadline_ = now + silence_max_;
 }

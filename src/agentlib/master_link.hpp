@@ -30,7 +30,8 @@ class MasterLink {
   void on_registered(Time now, Duration ping_interval);
   void on_redirect(Time now, const wire::AgentRedirect&, Effects&);
   void on_refused(Time now, std::string why, Effects&);
-  void on_heard(Time now);  // Anything from the master.
+  void on_outdated(Time now, Effects&);  // It leads an earlier term than one that was served.
+  void on_heard(Time now);               // Anything from the master.
   void on_time(Time now, Effects&);
   void quit(Effects&);  // For good.
 

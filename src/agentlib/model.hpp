@@ -20,10 +20,11 @@ struct Instant {
 };
 
 // Who this agent is: its id is born with its directory, its cluster is that of the first master
-// that registered it.
+// that registered it. No leader of a term before `term`, the latest it has served, is obeyed.
 struct Identity {
   AgentId agent;
   ClusterUid cluster;
+  std::uint64_t term = 0;
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 

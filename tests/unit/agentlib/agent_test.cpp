@@ -326,13 +326,13 @@ TEST_CASE("the checkpoint gives back what was committed, and nothing that was re
   {
     auto opened = open_lmdb_checkpoint(directory.path(), AgentId("agent-a"));
     REQUIRE(opened);
-    CHECK(opened->saved.identity == Identity{AgentId("agent-a"), ClusterUid()});
+    CHECK(opened->saved.identity == Identity{AgentId("agent-a"), ClusterUid(), 0});
     REQUIRE(opened->checkpoint->commit({PutTask{kept}, PutTask{removed}}));
     REQUIRE(opened->checkpoint->commit(
-        {RemoveTask{removed.key}, PutIdentity{{AgentId("agent-a"), ClusterUid(3)}}}));
+        {RemoveTask{removed.key}, PutIdentity{{AgentId("agent-a"), ClusterUid(3), 12}}}));
   }
   auto opened = open_lmdb_checkpoint(directory.path(), AgentId("agent-b"));
   REQUIRE(opened);
-  CHECK(opened->saved.identity == Identity{AgentId("agent-a"), ClusterUid(3)});
+  CHECK(opened->saved.identity == Identity{AgentId("agent-a"), ClusterUid(3), 12});
   CHECK(opened->saved.tasks == std::vector<TaskRow>{kept});
 }

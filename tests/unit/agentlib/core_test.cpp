@@ -24,9 +24,10 @@ CoreOptions core_options() {
 
 // A core with a master at its other end.
 struct CoreWorld {
-  explicit CoreWorld(std::vector<TaskRow> recovered = {}, ClusterUid cluster = home)
-      : core(core_options(), {.agent = agent, .cluster = cluster}, std::move(recovered), at_ms(0),
-             Logger()) {}
+  explicit CoreWorld(std::vector<TaskRow> recovered = {}, ClusterUid cluster = home,
+                     std::uint64_t term = 0)
+      : core(core_options(), {.agent = agent, .cluster = cluster, .term = term},
+             std::move(recovered), at_ms(0), Logger()) {}
 
   template <class Message>
   Effects hear(int ms, Message message) {
@@ -285,7 +286,25 @@ TEST_CASE("the first registration makes the directory the cluster's, durably", "
 
   Effects effects = world.registered(0, ClusterUid(5));
 
-  CHECK(effects.changes == std::vector<Change>{PutIdentity{{agent, ClusterUid(5)}}});
+  CHECK(effects.changes == std::vector<Change>{PutIdentity{{agent, ClusterUid(5), 4}}});
+}
+
+TEST_CASE("a leader of an earlier term than one that was served is left, also after a restart",
+          "[agentlib][core]") {
+  CoreWorld first;
+  Effects effects = first.registered();
+  CHECK(effects.changes == std::vector<Change>{PutIdentity{{agent, home, 4}}});
+  CHECK(first.hear(1, wire::AgentRegistered{.cluster = home, .term = 4, .ping_interval = 1s})
+            .changes.empty());
+
+  CoreWorld world({}, home, 5);
+  effects = world.registered();  // In term 4.
+
+  CHECK(effects.now == std::vector<Action>{Hang{LinkId(1)}});
+  CHECK(effects.changes.empty());
+  CHECK_FALSE(world.core.is_registered());
+  CHECK_THAT(world.core.problem(), Catch::Contains("replaced"));
+  CHECK(world.hear(2, run_task(shell_task("t", "true"))).empty());
 }
 
 TEST_CASE("a master of another cluster is left, and the reason is told", "[agentlib][core]") {
