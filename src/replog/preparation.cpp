@@ -49,7 +49,13 @@ bool Preparation::take(NodeId member, const Promised& answer) {
     auto [at, is_new] = best_.try_emplace(entry.position, entry);
     if (!is_new && at->second.ballot < entry.ballot) at->second = entry;
   }
-  chosen_end_ = std::max(chosen_end_, answer.chosen_end);
+  // Only what was chosen when it was told was told as it was chosen: a later part's word does not
+  // cover an earlier part's entries, nor entries that are still to come.
+  Position& settled = settled_.try_emplace(member, from_).first->second;
+  if (settled == answer.first) {
+    settled = std::clamp(answer.chosen_end, answer.first, answer.next);
+    chosen_end_ = std::max(chosen_end_, settled);
+  }
   end_ = std::max(end_, answer.end);
   next_[member] = answer.next;
   if (answer.next == answer.end) whole_.insert(member);

@@ -35,8 +35,8 @@ class Preparation {
   bool is_whole(NodeId member) const { return whole_.contains(member); }
   bool has_quorum() const { return whole_.size() >= configuration_.quorum(); }
 
-  // Positions in [from, chosen_end) are chosen as far as anyone who answered knows; nothing is
-  // accepted at or after `end` by those who did.
+  // At positions in [from, chosen_end) the best entry is the chosen one, by the word of somebody
+  // who told it; nothing is accepted at or after `end` by those who answered.
   Position chosen_end() const { return chosen_end_; }
   Position end() const { return end_; }
   const LogEntry* best(Position at) const;
@@ -52,6 +52,7 @@ class Preparation {
   Position chosen_end_;
   Position end_;
   std::map<NodeId, Position> next_;
+  std::map<NodeId, Position> settled_;  // What each has told before it was told as chosen.
   std::set<NodeId> whole_;
   std::map<Position, LogEntry> best_;
 };
