@@ -52,15 +52,16 @@ void Core::on_time(Time now, Effects& effects) {
       }
       break;
     case Role::leader:
-      if (now >= tell_at_ && told_end_ < chosen_end_) send_heartbeats(now, effects);
-      if (now >= heartbeat_at_) {
+      // Not with the heartbeats: news and reads bring those about at any time.
+      if (now >= check_at_) {
+        check_at_ = now + options_.heartbeat_interval;
         if (pipeline_->heard_by_quorum(now) + options_.election_timeout <= now) {
           stop_leading(now, "no quorum was heard from", effects);
           break;
         }
-        send_heartbeats(now, effects);
         resend(now, effects);
       }
+      if (now >= heartbeat_at_ || now >= tell_at_) send_heartbeats(now, effects);
       break;
   }
   if (known_chosen_end_ > chosen_end_ && now >= learn_again_at_) ask_to_learn(now, effects);
@@ -113,8 +114,11 @@ void Core::on_campaign(Time now, Effects& effects) {
 }
 
 void Core::forget_append(std::uint64_t tag) {
-  std::erase_if(waiting_, [&](const Proposal& p) { return p.tag == tag; });
-  forwarded_.erase(tag);
+  if (forwarded_.erase(tag) > 0) return;
+  // Callers give up in the order in which they came, so it stands near the front.
+  auto at = std::find_if(waiting_.begin(), waiting_.end(),
+                         [&](const Proposal& waiting) { return waiting.tag == tag; });
+  if (at != waiting_.end()) waiting_.erase(at);
 }
 
 void Core::release(Position end) { acceptor_.release(std::min(end, chosen_end_)); }
@@ -122,7 +126,7 @@ void Core::release(Position end) { acceptor_.release(std::min(end, chosen_end_))
 Time Core::deadline() const {
   Time at = election_at_;
   if (role_ == Role::candidate) at = std::min(at, prepare_again_at_);
-  if (role_ == Role::leader) at = std::min(heartbeat_at_, tell_at_);
+  if (role_ == Role::leader) at = std::min({heartbeat_at_, tell_at_, check_at_});
   if (known_chosen_end_ > chosen_end_) at = std::min(at, learn_again_at_);
   for (const auto& [tag, read] : reads_) {
     if (!read.end && leader_ && leader_ != options_.self) at = std::min(at, read.ask_again_at);

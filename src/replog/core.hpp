@@ -152,8 +152,9 @@ class Core {
   std::optional<Pipeline> pipeline_;
   Position own_lead_at_;
   Time heartbeat_at_ = time_never;
-  Time tell_at_ = time_never;  // When followers must hear of what was chosen since.
-  Position told_end_;          // What they were told.
+  Time check_at_ = time_never;  // When the quorum is looked after, and what was lost sent again.
+  Time tell_at_ = time_never;   // When followers must hear of what was chosen since.
+  Position told_end_;           // What they were told.
   std::uint64_t sequence_ = 0;
 
   // Appends of this member's callers that no leader has, and those that one was sent.

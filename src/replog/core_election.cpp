@@ -49,7 +49,11 @@ void Core::on(Time now, NodeId from, const PreVoted& answer, Effects& effects) {
 
 void Core::start_prepare(Time now, Effects& effects) {
   std::uint64_t round = std::max(highest_, acceptor_.promised()).round + 1;
-  CLUSTER_CHECK(round <= round_max, "rounds do not run out", round);
+  if (round > round_max) {
+    // Nobody gets there by electing; somebody told us of such a round.
+    log_.error("cannot be elected: rounds have run out", "highest", highest_);
+    return postpone_election(now);
+  }
   ballot_ = Ballot{.round = round, .member = options_.self};
   note_ballot(ballot_);
   role_ = Role::candidate;
@@ -99,6 +103,8 @@ void Core::on(Time now, NodeId from, const Promised& answer, Effects& effects) {
     return;
   }
   if (!preparation_->take(from, answer)) return;
+  // A long answer takes its time; whoever has less to fetch can still win with a higher ballot.
+  postpone_election(now);
   if (!preparation_->is_whole(from)) return send_prepare(from, effects);
   // Not before our own promise is durable either: after a crash we would not know that we had used
   // this ballot, and could propose something else at it.
@@ -137,6 +143,7 @@ void Core::start_leading(Time now, Effects& effects) {
   propose(effects, true);
   log_.info("leads", "ballot", ballot_, "first", own_lead_at_);
   send_heartbeats(now, effects);
+  check_at_ = now + options_.heartbeat_interval;
   for (Proposal& proposal : waiting_) enqueue(std::move(proposal), effects);
   waiting_.clear();
   propose(effects);
@@ -151,7 +158,7 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
   role_ = Role::follower;
   leader_ = NodeId{};
   lead_at_ = own_lead_at_ = Position{};
-  heartbeat_at_ = tell_at_ = time_never;
+  heartbeat_at_ = tell_at_ = check_at_ = time_never;
   std::map<NodeId, Forwarded> answers;
   auto fail = [&](const Origin& origin, Errc errc, Outcome outcome) {
     if (!origin.member) return;

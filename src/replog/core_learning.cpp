@@ -33,7 +33,7 @@ void Core::on(Time now, NodeId from, const Heartbeat& beat, Effects& effects) {
   bool granted = beat.ballot >= lowest;
   if (granted) {
     follow(now, from, beat.ballot, effects);
-    if (lead_at_ != beat.lead_at) {
+    if (beat.lead_at && lead_at_ != beat.lead_at) {  // An older heartbeat does not take it back.
       lead_at_ = beat.lead_at;
       tell_leadership(effects);
     }
