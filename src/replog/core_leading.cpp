@@ -122,10 +122,11 @@ void Core::on(Time now, NodeId from, const Forward& asked, Effects& effects) {
     if (taken.tags.contains(item.tag)) continue;
     Errc errc = Errc::no_leader;
     if (is_ours) {
+      // Refused or not: its sender is told once, and a copy must not turn out otherwise.
+      taken.tags.insert(item.tag);
+      taken.order.push_back(item.tag);
       if (pipeline_->enqueue(Value{Kind::data, item.data, term_of(ballot_)},
                              Origin{from, item.tag})) {
-        taken.tags.insert(item.tag);
-        taken.order.push_back(item.tag);
         continue;
       }
       errc = Errc::overloaded;
