@@ -65,7 +65,8 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
           },
           [this](const Error& why) { fail(why); }),
       alarm_(host.make_alarm([this] { on_wake(); })),
-      first_tag_((host.random_seed() << 32) + 1) {
+      first_tag_((host.random_seed() << 32) + 1),
+      next_catch_up_((host.random_seed() << 32) + 1) {
   snapshot_.range.end = core_.chosen_end();
   this->publish();
   runtime::PeerLinksOptions links;
@@ -178,7 +179,10 @@ bool Driver::on_message(Bytes bytes) {
     log_.warning("dropped garbage", "why", envelope.error().message());
     return false;
   }
-  if (envelope->cluster != options_.cluster || envelope->to != options_.self) {
+  bool is_for_us = envelope->cluster == options_.cluster && envelope->to == options_.self;
+  // What we tell ourselves never travels: another process that claims to be us must not vote for
+  // us.
+  if (!is_for_us || envelope->from == options_.self) {
     garbage_ += 1;
     log_.warning("refused a stranger", "from", envelope->from, "to", envelope->to, "cluster",
                  envelope->cluster);
@@ -365,13 +369,15 @@ void Driver::feed(const std::shared_ptr<Tail>& tail) {
     std::vector<Entry> batch = only_data(*std::move(found));
     if (batch.empty()) continue;
     tail->is_busy = true;
-    auto go_on = lifeline_.guard([this, tail] {
-      tail->is_busy = false;
-      feed(tail);
+    // The driver alone holds the tail: once it is gone, nobody is told any more.
+    auto alive = std::weak_ptr<Tail>(tail);
+    auto go_on = lifeline_.guard([this, alive] {
+      auto held = alive.lock();
+      held->is_busy = false;
+      feed(held);
     });
-    host_.delivery()->execute([&host = host_, alive = std::weak_ptr<Tail>(tail),
-                               batch = std::move(batch), go_on = std::move(go_on)]() mutable {
-      // The driver holds the tail: once it is gone, nobody is told any more.
+    host_.delivery()->execute([&host = host_, alive = std::move(alive), batch = std::move(batch),
+                               go_on = std::move(go_on)]() mutable {
       if (auto held = alive.lock()) held->observer(batch);
       host.post(std::move(go_on));
     });
@@ -389,11 +395,13 @@ void Driver::tell(const std::shared_ptr<Watcher>& watcher) {
   if (watcher->is_busy || watcher->told == snapshot_.leadership) return;
   watcher->is_busy = true;
   watcher->told = snapshot_.leadership;
-  auto go_on = lifeline_.guard([this, watcher] {
-    watcher->is_busy = false;
-    tell(watcher);
+  auto alive = std::weak_ptr<Watcher>(watcher);
+  auto go_on = lifeline_.guard([this, alive] {
+    auto held = alive.lock();
+    held->is_busy = false;
+    tell(held);
   });
-  host_.delivery()->execute([&host = host_, alive = std::weak_ptr<Watcher>(watcher),
+  host_.delivery()->execute([&host = host_, alive = std::move(alive),
                              leadership = snapshot_.leadership,
                              go_on = std::move(go_on)]() mutable {
     if (auto held = alive.lock()) held->observer(leadership);

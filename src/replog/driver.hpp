@@ -124,7 +124,7 @@ class Driver {
   std::uint64_t first_tag_;
   std::deque<std::optional<OpenAppend>> open_appends_;
   std::size_t open_bytes_ = 0;
-  std::uint64_t next_catch_up_ = 1;
+  std::uint64_t next_catch_up_;  // Begin at random too: an old answer must not end a new question.
   std::vector<OpenCatchUp> catch_ups_;
   std::deque<OpenWriter> writers_;
   bool is_campaigning_ = false;
