@@ -148,6 +148,12 @@ void ClientCore::follow(Time now, const wire::SchedulerRedirect& redirect, Clien
 void ClientCore::become_subscribed(Time now, const wire::Subscribed& answer,
                                    ClientEffects& effects) {
   if (state_ != State::subscribing) return;
+  // One that was replaced and does not know it yet would call tasks lost that run.
+  if (answer.term < term_) {
+    effects.now.emplace_back(Hangup{});
+    return lose_session(now, Error{Errc::no_leader, "the master has been replaced"}, effects);
+  }
+  term_ = answer.term;
   const bool resumed = !framework_.empty();
   framework_ = answer.framework;
   state_ = State::subscribed;

@@ -200,6 +200,7 @@ class ClientCore {
   int hops_ = 0;      // Redirects followed without rest.
   int attempts_ = 0;  // Since the last subscription; what the rest grows by.
   FrameworkId framework_;
+  std::uint64_t term_ = 0;  // The latest that it was subscribed in.
   std::optional<Time> teardown_until_;
 
   std::map<OfferId, OfferId> offers_;  // Ours -> the master's.

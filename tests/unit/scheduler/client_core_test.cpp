@@ -194,6 +194,24 @@ TEST_CASE("after a failover a client subscribes again with its id and says that 
         std::vector<Action>{client_tells(TellSubscribed{FrameworkId("f1"), true})});
 }
 
+TEST_CASE("a master that leads an earlier term than one that was followed is left",
+          "[scheduler][client]") {
+  Dialogue client;
+  client.opened();
+  client.hears(wire::Subscribed{FrameworkId("f1"), 3, seconds(1)});
+  client.closed();
+  client.waits();
+  client.opened();
+  client.done();
+
+  client.hears(wire::Subscribed{FrameworkId("f1"), 2, seconds(1)});
+
+  CHECK(client.done() == std::vector<Action>{Hangup{}});
+  CHECK_FALSE(client.core.is_subscribed());
+  client.waits();
+  CHECK(client.done() == std::vector<Action>{Dial{client_master_a}});
+}
+
 TEST_CASE("five ping intervals without a word mean that the master is gone",
           "[scheduler][client]") {
   Dialogue client;
