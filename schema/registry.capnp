@@ -120,6 +120,11 @@ struct StopJob {
   at @2 :Int64;
 }
 
+struct BeginTerm {
+  term @0 :UInt64;
+  leader @1 :UInt64;
+}
+
 struct Command {
   union {
     none @0 :Void;                # What an empty message would be: never valid.
@@ -133,5 +138,6 @@ struct Command {
     acknowledgeTask @8 :TaskKey;
     submitJob @9 :SubmitJob;
     stopJob @10 :StopJob;
+    beginTerm @11 :BeginTerm;
   }
 }

@@ -144,10 +144,15 @@ struct StopJob {
   std::string reason;
   WallTime at;
 };
+// A leader's first command. Changes nothing: once it is applied, so is all of earlier terms.
+struct BeginTerm {
+  std::uint64_t term = 0;
+  NodeId leader;
+};
 
 using RegistryCommand =
     std::variant<RegisterAgent, LoseAgent, RegisterFramework, RemoveFramework, LaunchTask, KillTask,
-                 EndTask, AcknowledgeTask, SubmitJob, StopJob>;
+                 EndTask, AcknowledgeTask, SubmitJob, StopJob, BeginTerm>;
 
 Bytes encode(const RegistryCommand&);
 Result<RegistryCommand> decode_registry_command(ByteView);

@@ -1,7 +1,5 @@
 #include "master/driver.hpp"
 
-#include <unistd.h>
-
 #include <deque>
 #include <map>
 #include <optional>
@@ -18,6 +16,10 @@ namespace {
 
 // Before a member that still leads tries again after an append that failed.
 constexpr Duration lead_again_after = std::chrono::milliseconds(200);
+
+// Bytes of commands under way at a time. Well below what a log queues, which counts some more for
+// each entry, and far more than a group commit takes.
+constexpr std::size_t appending_max = 8u << 20;
 
 }  // namespace
 
@@ -116,7 +118,10 @@ struct MasterDriver::Impl {
         std::visit([](const auto& message) { return wire::encode(message); }, send.message);
     if (bytes.size() > runtime::message_size_max) {
       logger.error("an answer is larger than a message may be", "bytes", bytes.size());
-      return;
+      const auto* answer = std::get_if<wire::AdminMessage>(&send.message);
+      if (!answer) return;
+      bytes = wire::encode(wire::AdminMessage{
+          answer->id, wire::Failure{Error{Errc::too_large, "the answer is too large to be sent"}}});
     }
     host.transport().send(send.session, std::move(bytes));
   }
@@ -128,13 +133,27 @@ struct MasterDriver::Impl {
 
   void perform(Propose& propose) {
     if (!writer) return;  // This term is over; whoever waits is told by `stop`.
-    append(propose.command, [](Position) {});
+    proposals.push_back(encode(propose.command));
+    append_proposals();
+  }
+
+  // No more at a time than the log takes without refusing: a refusal would end this core.
+  void append_proposals() {
+    while (writer && !proposals.empty() && appending < appending_max) {
+      const std::size_t size = proposals.front().size();
+      appending += size;
+      append(std::move(proposals.front()), [this, size](Position) {
+        appending -= size;
+        append_proposals();
+      });
+      proposals.pop_front();
+    }
   }
 
   // A failed append ends this core: what became of the entry, the log tells the next one.
   template <class F>
-  void append(const RegistryCommand& command, F appended) {
-    writer->append(encode(command))
+  void append(Bytes command, F appended) {
+    writer->append(std::move(command))
         .then(on_node([this, mine = epoch, appended](const Result<Position>& at) {
           if (mine != epoch) return;
           if (at) return appended(*at);
@@ -160,7 +179,8 @@ struct MasterDriver::Impl {
     }
     writer.emplace(*std::move(current));
     ++epoch;
-    append(KillTask{}, [this](Position at) {  // Of no task: refused by every replica alike.
+    const BeginTerm first{.term = writer->term(), .leader = options.self};
+    append(encode(first), [this](Position at) {
       barrier = at;
       start();
     });
@@ -179,6 +199,8 @@ struct MasterDriver::Impl {
   void step_down() {
     writer.reset();
     barrier.reset();
+    proposals.clear();
+    appending = 0;
     ++epoch;
     if (!core) return;
     act([this](Effects& effects) { core->stop(leader_endpoint(leadership, options), effects); });
@@ -252,7 +274,7 @@ struct MasterDriver::Impl {
     }
     if (!std::holds_alternative<wire::GetStatus>(message.body)) return false;
     wire::MasterStatus status = status_of(registry.state(), leadership, log.range(), options);
-    status.process = ::getpid();
+    status.process = options.process;
     for (wire::MasterRow& member : status.members) {
       member.reachable = peers.is_reachable(member.id);
     }
@@ -278,8 +300,10 @@ struct MasterDriver::Impl {
   std::optional<Log::Writer> writer;  // While this member leads and no append has failed.
   std::uint64_t epoch = 0;            // Of `writer`: what is asked of an older one is stale.
   std::optional<Position> barrier;
-  std::unique_ptr<Core> core;  // Once everything of earlier terms is applied.
-  Counters counters;           // Of the cores before.
+  std::deque<Bytes> proposals;  // Not handed to the log yet.
+  std::size_t appending = 0;    // Bytes of those that are, and are not settled.
+  std::unique_ptr<Core> core;   // Once everything of earlier terms is applied.
+  Counters counters;            // Of the cores before.
   std::vector<std::function<void(bool)>> observers;
   std::function<std::vector<wire::TaskRow>()> pending_tasks;
 

@@ -1,11 +1,11 @@
 // The master of one process: serves agents, schedulers and tools on a listener, and leads while the
 // log says so.
 //
-// It follows the log's leadership. When this member leads, it appends an entry that changes nothing
-// and starts a `Core` once the registry has applied it: then everything that an earlier leader
-// committed is known here. Commands are appended through the term's `Log::Writer`; after any
-// failed append the core is stopped, and started anew where this member still leads. While not
-// leading, it sends dialers to the leader.
+// It follows the log's leadership. When this member leads, it appends `BeginTerm` and starts a
+// `Core` once the registry has applied it: then everything that an earlier leader committed is
+// known here. Commands are appended through the term's `Log::Writer`; after any failed append the
+// core is stopped, and started anew where this member still leads. While not leading, it sends
+// dialers to the leader.
 //
 // Made, used and destroyed on the node thread. `log` and `registry` outlive it.
 #pragma once

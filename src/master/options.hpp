@@ -21,6 +21,7 @@ struct MasterLimits {
   std::size_t spec_size_max = 256u << 10;    // Bytes of an encoded TaskSpec.
   std::size_t job_size_max = 512u << 10;     // Bytes of an encoded JobSpec.
   std::size_t agent_text_max = 64u << 10;  // Bytes of an agent's words about itself, resources too.
+  std::size_t status_text_max = 4u << 10;  // Bytes of a status' reason and message; cut there.
   std::size_t offers_max = 10'000;         // Outstanding, per framework.
   std::size_t launches_max = 10'000;       // Proposed and not yet committed, per framework.
   std::size_t updates_max = 16;  // Queued per task; of those that wait, older living ones go first.
@@ -43,6 +44,7 @@ struct MasterOptions {
   Duration allocation_interval = std::chrono::milliseconds(5);  // Between two rounds of offers.
   AllocatorOptions allocator;
   std::string version;
+  std::int64_t process = 0;  // Its id, as the system knows it: for people to find it by.
   MasterLimits limits;
 };
 

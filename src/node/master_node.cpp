@@ -1,5 +1,7 @@
 #include "node/master_node.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -87,7 +89,8 @@ Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
                                .members = options.members,
                                .ping_interval = ping_interval_of(options),
                                .agent_timeout = options.agent_timeout,
-                               .version = version};
+                               .version = version,
+                               .process = ::getpid()};
   runtime::run_on_node(host, [&] { node->begin(std::move(master)); });
   return node;
 }

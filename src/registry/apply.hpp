@@ -1,5 +1,6 @@
 // One command's way through the registry's state. Total: a command that does not fit is answered
-// with one `refused` event and changes nothing but the applied position.
+// with one `refused` event and changes nothing but the applied position; every other one tells what
+// it changed, which of a `BeginTerm` is nothing.
 #pragma once
 
 #include <string>
@@ -29,6 +30,7 @@ struct RegistryApply {
   void on(const AcknowledgeTask&);
   void on(const SubmitJob&);
   void on(const StopJob&);
+  void on(const BeginTerm&) {}  // Where it stands in the log is all it says.
 
   std::vector<RegistryEvent> take_events() { return std::move(events_); }
 

@@ -55,6 +55,12 @@ void write_command(registry::Command::Builder out, const StopJob& command) {
   body.setAt(to_wire(command.at));
 }
 
+void write_command(registry::Command::Builder out, const BeginTerm& command) {
+  auto body = out.initBeginTerm();
+  body.setTerm(command.term);
+  body.setLeader(command.leader.value());
+}
+
 LoseAgent read_lose_agent(Decoding& decoding, registry::LoseAgent::Reader in) {
   return {.agent = wire::read_id<AgentId>(decoding, in.getAgent(), "agent"),
           .reason = wire::from_text(in.getReason()),
@@ -92,6 +98,13 @@ StopJob read_stop_job(Decoding& decoding, registry::StopJob::Reader in) {
           .at = wire::read_wall_time(decoding, in.getAt())};
 }
 
+BeginTerm read_begin_term(Decoding& decoding, registry::BeginTerm::Reader in) {
+  if (in.getTerm() == 0 || in.getLeader() == 0) {
+    decoding.fail("a term begins without number or leader");
+  }
+  return {.term = in.getTerm(), .leader = NodeId(in.getLeader())};
+}
+
 RegistryCommand read_command(registry::Command::Reader in, Decoding& decoding) {
   using Command = registry::Command;
   switch (in.which()) {
@@ -109,6 +122,7 @@ RegistryCommand read_command(registry::Command::Reader in, Decoding& decoding) {
       return AcknowledgeTask{.key = read_key(decoding, in.getAcknowledgeTask())};
     case Command::SUBMIT_JOB: return read_submit_job(decoding, in.getSubmitJob());
     case Command::STOP_JOB: return read_stop_job(decoding, in.getStopJob());
+    case Command::BEGIN_TERM: return read_begin_term(decoding, in.getBeginTerm());
   }
   decoding.fail("its kind is not known here");
   return {};

@@ -212,7 +212,8 @@ class Generator {
             EndTask{.key = key(), .status = status()},
             AcknowledgeTask{.key = key()},
             SubmitJob{.job = job_spec(), .at = wall_time()},
-            StopJob{.job = id<JobId>(), .reason = text(), .at = wall_time()}};
+            StopJob{.job = id<JobId>(), .reason = text(), .at = wall_time()},
+            BeginTerm{.term = 1 + below(1000), .leader = NodeId(1 + below(9))}};
   }
 
   std::vector<wire::AgentMessage> agent_messages() {
