@@ -130,6 +130,11 @@ void Core::framework_away(Moment at, const FrameworkId& id, Effects& effects) {
 
 void Core::remove_framework(Moment at, const FrameworkId& id, Effects& effects) {
   FrameworkLink& link = frameworks_.at(id);
+  // Whoever subscribes by that id may come and go; the cluster's jobs stay.
+  if (id == jobs_framework()) {
+    link.away_until = time_never;
+    return;
+  }
   if (std::exchange(link.removing, true)) return;
   effects.propose(RemoveFramework{.framework = id, .at = at.wall});
 }
@@ -192,6 +197,10 @@ void Core::on_call(Moment at, const FrameworkId& id, const wire::SchedulerMessag
   } else if (const auto* asked = std::get_if<wire::Reconcile>(&call)) {
     reconcile(at, id, *asked, effects);
   } else if (std::holds_alternative<wire::Teardown>(call)) {
+    if (id == jobs_framework()) {
+      return refuse_call(id, Errc::permission, "the cluster's own framework can't be removed",
+                         effects);
+    }
     remove_framework(at, id, effects);
   } else {
     garbage(at, session_of(id), Error{Errc::protocol, "not a call of a scheduler"}, effects);

@@ -90,6 +90,10 @@ void Core::task_update(Moment at, const AgentId& agent, const FrameworkId& frame
   LiveTask& task = entry->second;
   TaskStatus status = said;
   status.agent = agent;
+  // An end that is too large for an entry of the log could never be committed.
+  for (std::string* text : {&status.reason, &status.message}) {
+    text->resize(std::min(text->size(), options_.limits.status_text_max));
+  }
   if (is_terminal(status.state)) {
     task.end_sequence = std::max(task.end_sequence, said.sequence);
     if (std::exchange(task.end_proposed, true)) return;  // Acknowledged when it is committed.

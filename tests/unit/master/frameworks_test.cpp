@@ -131,6 +131,23 @@ TEST_CASE("teardown removes the framework and kills its tasks", "[master][framew
   CHECK(world.heard<wire::KillAgentTask>(agent).size() == 1);
 }
 
+TEST_CASE("nobody can have the cluster's own framework removed, whatever it subscribes with",
+          "[master][frameworks]") {
+  World world;
+  const SessionId session = world.framework("jobs", 0s);
+  world.scheduler_says(session, wire::Teardown{});
+  const auto errors = world.heard<wire::SchedulerError>(session);
+  REQUIRE(errors.size() == 1);
+  CHECK(errors[0].error.code == Errc::permission);
+  CHECK_FALSE(errors[0].fatal);
+
+  world.hang_up(session);
+  world.advance(1h);
+
+  CHECK(world.proposals<RemoveFramework>().empty());
+  CHECK(world.heard<wire::Subscribed>(world.framework("jobs", Duration::max())).size() == 1);
+}
+
 TEST_CASE("an offer goes out at once when nothing else was offered of late", "[master][offers]") {
   World world;
   const SessionId framework = world.framework();

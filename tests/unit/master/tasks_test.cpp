@@ -63,6 +63,20 @@ TEST_CASE("an end that is reported twice while it is being committed is proposed
   CHECK(world.heard<wire::AgentUpdateAck>(agent).size() == 2);
 }
 
+TEST_CASE("an end with more words than an entry of the log can hold is cut, and committed",
+          "[master][tasks]") {
+  World world;
+  const auto [agent, framework] = world.running();
+  TaskStatus status = World::status("t", TaskState::failed, 3);
+  status.reason = std::string(10, 'r');
+  status.message = std::string(2u << 20, 'm');
+  world.agent_says(agent, wire::AgentUpdate{FrameworkId("f"), status});
+  const auto ends = world.proposals<EndTask>();
+  REQUIRE(ends.size() == 1);
+  CHECK(ends[0].status.reason == status.reason);
+  CHECK(ends[0].status.message == std::string(world.options.limits.status_text_max, 'm'));
+}
+
 TEST_CASE("updates of a task reach the framework in order, one at a time, until acknowledged",
           "[master][tasks]") {
   World world;
