@@ -59,7 +59,7 @@ struct LogOptions {
   std::vector<Peer> members;  // All voters, `self` included; a majority decides.
   ClusterUid cluster;         // Every member's must be the same.
   Endpoint listen;            // Empty host: the endpoint of `self` in `members`.
-  std::size_t entry_size_max = 1 << 20;    // Bytes; larger appends fail with `too_large`.
+  std::size_t entry_size_max = 1 << 20;  // Bytes, to 16 MiB; larger appends fail with `too_large`.
   std::size_t queue_bytes_max = 64 << 20;  // Appends beyond it fail with `overloaded`.
   Duration request_timeout = std::chrono::seconds(10);
   Duration election_timeout = std::chrono::milliseconds(600);  // At least; up to twice as long.

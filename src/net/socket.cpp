@@ -13,9 +13,17 @@
 namespace cluster::net {
 namespace {
 
-void set_option(int fd, int level, int option) {
-  int on = 1;
-  setsockopt(fd, level, option, &on, sizeof on);
+// How long what was sent may stay unacknowledged: behind a silent cut TCP itself would wait for
+// minutes.
+constexpr int unacknowledged_ms_max = 10'000;
+
+void set_option(int fd, int level, int option, int value = 1) {
+  setsockopt(fd, level, option, &value, sizeof value);
+}
+
+void set_session_options(int fd) {
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+  set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, unacknowledged_ms_max);
 }
 
 Descriptor open_socket(const SocketAddress& address) {
@@ -130,7 +138,7 @@ Result<Descriptor> open_listener(const Endpoint& endpoint) {
 Result<Descriptor> start_connect(const SocketAddress& address) {
   Descriptor socket = open_socket(address);
   if (socket.get() >= 0) {
-    set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);
+    set_session_options(socket.get());
     if (::connect(socket.get(), address.data(), address.size) == 0 || errno == EINPROGRESS) {
       return socket;
     }
@@ -151,7 +159,7 @@ Result<void> connect_outcome(int fd) {
 std::pair<Descriptor, int> accept_connection(int listener) {
   Descriptor socket(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (socket.get() < 0) return {Descriptor(), errno};
-  set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);
+  set_session_options(socket.get());
   return {std::move(socket), 0};
 }
 

@@ -29,8 +29,10 @@ class Acceptor {
   // `chosen_end` is this member's: settled positions are not written again.
   void on(NodeId from, const Accept&, Position chosen_end, Effects&);
 
-  // Keeps an entry that is known to be chosen.
-  void keep_chosen(const LogEntry&, Effects&);
+  // Keeps an entry that is told to be chosen. False when it cannot be: what is held was accepted at
+  // its
+  // ballot or a later one, and is something else. Then nothing changes.
+  bool keep_chosen(const LogEntry&, Effects&);
 
   // Entries before `end` are durable and settled: memory may forget them.
   void release(Position end) { window_.release_before(end); }

@@ -141,10 +141,9 @@ void Core::finish(Effects& effects) {
     effects.changes.push_back(SetChosenEnd{chosen_end_});
   }
   // Half a window at a time, so that the search for its edge is rare.
-  const Window& window = acceptor_.window();
-  bool is_pending = released_ > window.first();
-  if (!is_pending && window.bytes() > options_.window_bytes * 3 / 2) {
-    Position edge = window.keep_from(chosen_end_, options_.window_bytes);
+  if (settled_bytes_ > options_.window_bytes / 2) {
+    settled_bytes_ = 0;
+    Position edge = acceptor_.window().keep_from(chosen_end_, options_.window_bytes);
     if (edge > released_) {
       released_ = edge;
       effects.then.push_back(Release{edge});

@@ -100,6 +100,7 @@ class Core {
   void propose(Effects&, bool must = false);
   void settle(Time, Effects&);
   void resend(Time, Effects&);
+  void send_again(NodeId, Position from, Effects&);
   void answer_reads(Effects&);
 
   // Following and learning (core_learning.cpp).
@@ -130,8 +131,9 @@ class Core {
   Logger log_;
   Acceptor acceptor_;
   Position chosen_end_;
-  std::uint64_t settled_term_;    // Of the last entry before `chosen_end_` that has one.
-  Position recorded_chosen_end_;  // The hint on disk.
+  std::uint64_t settled_term_;     // Of the last entry before `chosen_end_` that has one.
+  std::size_t settled_bytes_ = 0;  // Chosen since the window's edge was last looked for.
+  Position recorded_chosen_end_;   // The hint on disk.
 
   Role role_ = Role::follower;
   Ballot ballot_;   // Ours, as candidate or leader.

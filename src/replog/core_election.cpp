@@ -78,6 +78,11 @@ void Core::on(Time now, NodeId from, const Prepare& asked, Effects& effects) {
   if (from == options_.self) return;
   note_ballot(asked.ballot);
   if (asked.ballot.member != from) return;
+  // A question from before the present leader's election must not unseat it here.
+  if (asked.ballot < leader_ballot_) {
+    effects.now.push_back(Send{from, Promised{.ballot = asked.ballot, .promised = leader_ballot_}});
+    return;
+  }
   if (asked.ballot > acceptor_.promised()) {
     if (role_ == Role::leader) {
       stop_leading(now, "a higher ballot was prepared", effects);
@@ -123,7 +128,9 @@ void Core::start_leading(Time now, Effects& effects) {
     if (entry == nullptr) {
       return become_follower(now, "an answer lacked what it called chosen", effects);
     }
-    acceptor_.keep_chosen(*entry, effects);
+    if (!acceptor_.keep_chosen(*entry, effects)) {
+      return become_follower(now, "an answer contradicts what was accepted here", effects);
+    }
     counters_.learned += 1;
   }
   advance(preparation.chosen_end(), effects);

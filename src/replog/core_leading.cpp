@@ -34,6 +34,9 @@ void Core::on(Time now, NodeId from, const Accepted& answer, Effects& effects) {
   if (!(answer.first < answer.end)) return;
   pipeline_->accepted(from, answer.first, answer.end, now);
   settle(now, effects);
+  // One that catches up by what it is sent again gets the next part at once.
+  if (role_ != Role::leader || from == options_.self) return;
+  if (auto more = pipeline_->more_from(from, chosen_end_)) send_again(from, *more, effects);
 }
 
 void Core::on_refusal(Time now, Ballot promised, Effects& effects) {
@@ -100,16 +103,20 @@ void Core::resend(Time now, Effects& effects) {
   Duration patience = options_.heartbeat_interval * 3;
   for_each_peer([&](NodeId peer) {
     auto from = pipeline_->resend_from(peer, chosen_end_, now, patience);
-    if (!from) return;
-    Position next;
-    std::vector<LogEntry> entries = acceptor_.window().range(
-        *from, pipeline_->next(), options_.pipeline.accept_bytes_max, next);
-    if (entries.empty()) return;
-    Accept accept{.ballot = ballot_, .first = *from, .chosen_end = chosen_end_};
-    for (LogEntry& entry : entries) accept.values.push_back(std::move(entry.value));
-    counters_.resent += 1;
-    effects.now.push_back(Send{peer, std::move(accept)});
+    if (from) send_again(peer, *from, effects);
   });
+}
+
+void Core::send_again(NodeId peer, Position from, Effects& effects) {
+  Position next;
+  std::vector<LogEntry> entries =
+      acceptor_.window().range(from, pipeline_->next(), options_.pipeline.accept_bytes_max, next);
+  if (entries.empty()) return;
+  Accept accept{.ballot = ballot_, .first = from, .chosen_end = chosen_end_};
+  for (LogEntry& entry : entries) accept.values.push_back(std::move(entry.value));
+  counters_.resent += 1;
+  pipeline_->sent_again(peer, next);
+  effects.now.push_back(Send{peer, std::move(accept)});
 }
 
 void Core::on(Time now, NodeId from, const Forward& asked, Effects& effects) {

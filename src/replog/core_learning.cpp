@@ -8,7 +8,7 @@ namespace cluster::replog {
 namespace {
 
 // An Accept further than this beyond what we hold is not from a leader of ours.
-constexpr std::uint64_t accept_distance_max = 1u << 22;
+constexpr std::uint64_t accept_distance_max = 1u << 18;
 constexpr std::size_t forward_bytes_max = 1u << 20;
 
 }  // namespace
@@ -96,11 +96,14 @@ void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
     if (entry.position < end) continue;
     if (entry.position > end) break;
     note_ballot(entry.ballot);
-    // What a newer leader got chosen may stand where we proposed something else.
-    if (role_ == Role::leader && entry.ballot > ballot_) {
-      stop_leading(now, "a newer leader has chosen entries", effects);
+    // What a newer leader got chosen may stand where we proposed something else, or nothing yet.
+    bool is_newer =
+        role_ == Role::leader && (entry.ballot > ballot_ || entry.position >= pipeline_->next());
+    if (is_newer) stop_leading(now, "a newer leader has chosen entries", effects);
+    if (!acceptor_.keep_chosen(entry, effects)) {
+      log_.error("told something else as chosen", "by", from, "position", entry.position);
+      break;
     }
-    acceptor_.keep_chosen(entry, effects);
     counters_.learned += 1;
     end = end.next();
   }
@@ -116,7 +119,11 @@ void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
 void Core::advance(Position end, Effects& effects) {
   if (end <= chosen_end_) return;
   counters_.chosen += distance(chosen_end_, end);
-  settled_term_ = std::max(settled_term_, last_term(acceptor_.window(), chosen_end_, end));
+  const Window& window = acceptor_.window();
+  settled_term_ = std::max(settled_term_, last_term(window, chosen_end_, end));
+  for (Position at = chosen_end_; at < end; at = at.next()) {
+    if (const LogEntry* entry = window.find(at)) settled_bytes_ += entry->value.cost();
+  }
   chosen_end_ = end;
   known_chosen_end_ = std::max(known_chosen_end_, end);
   effects.now.push_back(Chosen{end});

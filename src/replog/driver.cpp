@@ -271,7 +271,7 @@ void Driver::expire(Time now) {
   while (!writers_.empty() && writers_.front().deadline <= now) {
     writers_.front().promise.complete(late);
     writers_.pop_front();
-    is_campaigning_ = false;
+    if (campaign_ == Campaign::running) campaign_ = Campaign::none;
   }
   serve_writers(snapshot_.leadership);
 }
@@ -328,7 +328,7 @@ void Driver::start_writer(Promise<std::uint64_t> promise) {
 
 // One writer at a time, each in a term of its own, so that each fences the one before.
 void Driver::serve_writers(const Leadership& leadership) {
-  if (is_campaigning_ && !writers_.empty()) {
+  if (campaign_ == Campaign::running && !writers_.empty()) {
     if (leadership.is_self && leadership.term > campaign_above_) {
       writers_.front().promise.complete(leadership.term);
     } else if (leadership.leader && leadership.leader != options_.self) {
@@ -338,14 +338,18 @@ void Driver::serve_writers(const Leadership& leadership) {
       return;
     }
     writers_.pop_front();
-    is_campaigning_ = false;
+    campaign_ = Campaign::none;
   }
-  if (writers_.empty() || is_campaigning_) return;
-  is_campaigning_ = true;
-  campaign_above_ = last_term_;
-  // Not inside the effects that may have brought us here.
-  host_.post(lifeline_.guard(
-      [this] { step([&](Effects& effects) { core_.on_campaign(host_.now(), effects); }); }));
+  if (writers_.empty() || campaign_ != Campaign::none) return;
+  campaign_ = Campaign::asked;
+  // Not inside the effects that may have brought us here. News of the old leader that comes before
+  // does not concern the campaign, and whoever asked for it may have given up by then.
+  host_.post(lifeline_.guard([this] {
+    campaign_ = writers_.empty() ? Campaign::none : Campaign::running;
+    campaign_above_ = last_term_;
+    if (campaign_ == Campaign::none) return;
+    step([&](Effects& effects) { core_.on_campaign(host_.now(), effects); });
+  }));
 }
 
 void Driver::follow(Position from, std::function<void(const std::vector<Entry>&)> observer) {

@@ -127,7 +127,7 @@ class Driver {
   std::uint64_t next_catch_up_;  // Begin at random too: an old answer must not end a new question.
   std::vector<OpenCatchUp> catch_ups_;
   std::deque<OpenWriter> writers_;
-  bool is_campaigning_ = false;
+  enum class Campaign : std::uint8_t { none, asked, running } campaign_ = Campaign::none;
   std::uint64_t last_term_ = 0;       // The latest that was heard of.
   std::uint64_t campaign_above_ = 0;  // A campaign's term is a newer one.
 

@@ -13,6 +13,8 @@
 namespace cluster {
 namespace {
 
+// An entry travels in one message, whose limit is twice that.
+constexpr std::size_t entry_size_limit = 16u << 20;
 constexpr std::size_t recover_window_bytes = 16u << 20;
 
 Result<void> check_options(const LogOptions& options) {
@@ -37,6 +39,9 @@ Result<void> check_options(const LogOptions& options) {
   }
   if (options.heartbeat_interval * 3 > options.election_timeout) {
     return wrong("election_timeout must be at least three heartbeat_intervals");
+  }
+  if (options.entry_size_max == 0 || options.entry_size_max > entry_size_limit) {
+    return wrong("entry_size_max must be from 1 to " + std::to_string(entry_size_limit));
   }
   if (options.heartbeat_interval <= Duration::zero())
     return wrong("heartbeat_interval is not positive");
@@ -116,7 +121,8 @@ Log::~Log() {
     impl->driver.reset();
     if (impl->own_listener) impl->host.transport().stop_listening(impl->own_listener);
   });
-    // A group may still be on its way to the disk; only after it is the directory free to be opened again.
+  // A group may still be on its way to the disk; only after it is the directory free to be opened
+  // again.
   std::promise<void> is_written;
   impl_->host.post_disk([&is_written] { is_written.set_value(); });
   is_written.get_future().wait();

@@ -111,6 +111,19 @@ std::optional<Position> Pipeline::resend_from(NodeId member, Position chosen_end
   return end;
 }
 
+void Pipeline::sent_again(NodeId member, Position end) {
+  progress_.at(member).sent_again_end = end;
+}
+
+std::optional<Position> Pipeline::more_from(NodeId member, Position chosen_end) {
+  Progress& progress = progress_.at(member);
+  if (!progress.sent_again_end) return std::nullopt;
+  Position end = progress.held.contiguous_end(chosen_end);
+  if (end < progress.sent_again_end) return std::nullopt;
+  progress.sent_again_end = Position{};
+  return end < next_ ? std::optional(end) : std::nullopt;
+}
+
 Time Pipeline::heard_by_quorum(Time now) const {
   return configuration_.reached_by_quorum(
       [&](NodeId member) { return member == self_ ? now : progress_.at(member).heard_at; });

@@ -65,6 +65,11 @@ class Pipeline {
   std::optional<Position> resend_from(NodeId member, Position chosen_end, Time now,
                                       Duration patience);
 
+  // It was sent everything before `end` again.
+  void sent_again(NodeId member, Position end);
+  // Where to go on, once the member holds what it was last sent again, and lacks more.
+  std::optional<Position> more_from(NodeId member, Position chosen_end);
+
   // The latest time by which a quorum (we count as now) was heard from.
   Time heard_by_quorum(Time now) const;
   // The latest heartbeat that a quorum has answered (we answer all).
@@ -77,6 +82,7 @@ class Pipeline {
     Time moved_at{};  // When `end` last grew, or we last sent again.
     Time heard_at{};
     std::uint64_t sequence = 0;
+    Position sent_again_end;  // None: it was not sent anything again, or has it.
   };
   struct Flight {
     Origin origin;

@@ -6,6 +6,9 @@
 namespace cluster::replog {
 namespace {
 
+// Members hold few gaps, and short ones: what is in flight. More is not from a member of ours.
+constexpr std::uint64_t gap_max = 1u << 18;
+
 // Of two entries whose terms fall along the log, the one of the lower ballot cannot have been
 // chosen: the leader of the higher ballot asked a quorum about both positions, and proposed no such
 // pair. Shown one entry after another, this tells which are not to be proposed again.
@@ -44,6 +47,8 @@ bool Preparation::take(NodeId member, const Promised& answer) {
     return false;
   }
   if (answer.next == answer.first && answer.end > answer.next) return false;  // No progress.
+  Position last = answer.entries.empty() ? answer.first : answer.entries.back().position;
+  if (answer.next > last.plus(gap_max)) return false;
   for (const LogEntry& entry : answer.entries) {
     if (entry.position < from_) continue;
     auto [at, is_new] = best_.try_emplace(entry.position, entry);
@@ -56,7 +61,7 @@ bool Preparation::take(NodeId member, const Promised& answer) {
     settled = std::clamp(answer.chosen_end, answer.first, answer.next);
     chosen_end_ = std::max(chosen_end_, settled);
   }
-  end_ = std::max(end_, answer.end);
+  end_ = std::max(end_, answer.next);
   next_[member] = answer.next;
   if (answer.next == answer.end) whole_.insert(member);
   return true;
