@@ -22,10 +22,12 @@ class Client {
   static Result<std::unique_ptr<Client>> open(const ClientOptions&);
   Client(std::vector<Endpoint> masters, Duration timeout);
 
-  // Waits for the leader's answer.
+  // Waits for the leader's answer. Where that takes more than a second, says once on standard
+  // error what it waits for.
+  Result<wire::AdminBody> ask_any(wire::AdminBody question);
   template <class Answer>
   Result<Answer> ask(wire::AdminBody question) {
-    return node::expect<Answer>(admin_.ask(std::move(question), timeout_).get());
+    return node::expect<Answer>(ask_any(std::move(question)));
   }
 
   const std::vector<Endpoint>& masters() const { return masters_; }
@@ -37,12 +39,19 @@ class Client {
   std::vector<Endpoint> masters_;
   Duration timeout_;
   Runtime runtime_;
+  bool has_said_ = false;  // Node thread.
   node::AdminClient admin_;
 };
 
 // What each of these masters says of itself; `unreachable` in place of those that are silent.
 std::vector<Result<wire::MasterStatus>> ask_all_masters(Client&, Duration timeout);
+// The same of all members of the cluster that any of the named masters belongs to: where they are
+// more than the client was told, it is replaced by one that knows them all.
+std::vector<Result<wire::MasterStatus>> ask_all_members(std::unique_ptr<Client>&, Duration timeout);
 // The status of the one that leads with the highest term; none when no answer claims to lead.
 const wire::MasterStatus* leader_of(const std::vector<Result<wire::MasterStatus>>&);
+// Why nobody leads, when so many of so many masters answer: too few, or an election goes on.
+bool is_majority(std::size_t answering, std::size_t masters);
+std::string no_leader_text(std::size_t answering, std::size_t masters);
 
 }  // namespace cluster::app

@@ -32,6 +32,11 @@ int cmd_kill(const KillOptions& options) {
   for (const auto& job : jobs->jobs) {
     known.push_back(job.spec.id.value());
     if (job.spec.id.value() != options.target) continue;
+    if (is_terminal(job.state)) {
+      std::printf("job %s has ended already: %s\n", options.target.c_str(),
+                  std::string(to_string(job.state)).c_str());
+      return 0;
+    }
     auto stopped = (*client)->ask<wire::Done>(wire::StopJobRequest{.job = job.spec.id});
     if (!stopped) return fail(stopped.error());
     if (options.wait) {

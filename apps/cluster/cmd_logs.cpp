@@ -1,5 +1,8 @@
 // `cluster logs`: what a task has written, from the agent that ran it.
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "client.hpp"
@@ -23,6 +26,12 @@ Result<wire::TaskRow> find_task(Client& client, const std::string& id) {
     if (found == nullptr || row.launched_at >= found->launched_at) found = &row;
   }
   if (found == nullptr) {
+    for (const auto& row : rows->rows) {
+      if (!row.job || row.job->job.value() != id) continue;
+      return Error{Errc::not_found, "'" + id + "' is a job; name one of its tasks, such as '" +
+                                        row.key.task.value() + "' (`cluster tasks --job " + id +
+                                        "` lists them)"};
+    }
     std::string meant = nearest(id, known);
     return Error{Errc::not_found, "no task is called '" + id + "'" +
                                       (meant.empty() ? "; `cluster tasks` lists them"
@@ -46,15 +55,20 @@ int cmd_logs(const LogsOptions& options) {
 
   std::unique_ptr<OutputStreamer> streamer;
   std::string problem;
+  int output_error = 0;
   auto& host = (*client)->host();
   runtime::run_on_node(host, [&] {
     streamer = std::make_unique<OutputStreamer>(
         (*client)->admin(), host,
         wire::GetTasks{.job = row->job ? row->job->job : JobId(), .limit = 100'000}, options.follow,
         OutputStreamer::Hooks{.on_data =
-                                  [](const TaskKey&, bool, ByteView data) {
+                                  [&](const TaskKey&, bool, ByteView data) {
                                     std::fwrite(data.data(), 1, data.size(), stdout);
-                                    std::fflush(stdout);
+                                    bool is_written =
+                                        std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+                                    if (is_written || output_error != 0) return;
+                                    output_error = errno;
+                                    signals.wake();
                                   },
                               .on_end =
                                   [&](const TaskKey&, bool, const std::string& why) {
@@ -66,6 +80,8 @@ int cmd_logs(const LogsOptions& options) {
   int signal = signals.wait();
   runtime::run_on_node(host, [&] { streamer.reset(); });
   if (signal != 0) return 128 + signal;
+  if (output_error == EPIPE) return 128 + SIGPIPE;  // Who reads has enough: `| head`.
+  if (output_error != 0) problem = std::string("cannot write it: ") + std::strerror(output_error);
   if (problem.empty()) return 0;
   complain("the output of " + options.task + " is not complete: " + problem);
   return 1;

@@ -5,27 +5,12 @@
 #include "text.hpp"
 
 namespace cluster::app {
-namespace {
-
-// Masters that another one knows of but that the caller did not name are asked too.
-Result<std::unique_ptr<Client>> client_of_all(std::unique_ptr<Client> client, Duration timeout) {
-  auto known =
-      node::expect<wire::MasterStatus>(client->admin().ask(wire::GetStatus{}, timeout).get());
-  if (!known) return std::move(known).error();
-  std::vector<Endpoint> all;
-  for (const auto& member : known->members) all.push_back(member.endpoint);
-  if (all.empty()) return client;
-  return std::make_unique<Client>(std::move(all), timeout);
-}
-
-}  // namespace
 
 int cmd_masters(const ListOptions& options) {
-  auto named = Client::open(options.client);
-  if (!named) return fail(named.error());
-  auto client = client_of_all(*std::move(named), options.client.timeout);
+  auto client = Client::open(options.client);
   if (!client) return fail(client.error());
-  auto answers = ask_all_masters(**client, std::chrono::seconds(3));
+  auto answers =
+      ask_all_members(*client, std::min<Duration>(options.client.timeout, std::chrono::seconds(3)));
 
   Listing list({{"id", "MASTER"},
                 {"endpoint", "ENDPOINT"},
@@ -57,6 +42,7 @@ int cmd_masters(const ListOptions& options) {
               Cell::number(status.process), status.version, Cell::none("")});
   }
   list.print(options.json);
+  if (!any) complain(no_leader_text(0, answers.size()));
   return any ? 0 : 1;
 }
 

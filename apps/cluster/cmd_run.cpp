@@ -1,6 +1,8 @@
 // `cluster run`: a batch job whose output and exit code become this program's own.
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <memory>
 
@@ -67,13 +69,15 @@ class RunSession {
 
   const JobRecord& job() const { return record_; }
   const std::string& problem() const { return problem_; }
+  int output_error() const { return output_error_; }  // An errno; 0: all could be printed.
 
   void stop() {
     client_.admin()
         .ask(wire::StopJobRequest{.job = job_}, client_.timeout())
-        .then([](Result<wire::AdminBody> answer) {
+        .then(lifeline_.guard([this](Result<wire::AdminBody> answer) {
           if (!answer) complain("cannot stop the job: " + answer.error().context);
-        });
+          if (output_error_ != 0) finish("");
+        }));
   }
 
  private:
@@ -127,17 +131,27 @@ class RunSession {
   // With several instances, whole lines with the index in front.
   void print(const TaskKey& task, bool standard_error, ByteView data) {
     std::FILE* file = standard_error ? stderr : stdout;
+    if (output_error_ != 0) return;
     if (!many_) {
       std::fwrite(data.data(), 1, data.size(), file);
-      std::fflush(file);
-      return;
+      return check_output(file);
     }
     std::string& line = lines_[{task.task, standard_error}];
     for (char c : data) {
       line += c;
       if (c == '\n') flush(task, standard_error);
     }
-    std::fflush(file);
+    check_output(file);
+  }
+
+  // Nobody reads what the job goes on to write (`cluster run -- yes | head`): it has no purpose
+  // any more, and would fill its agent's disk.
+  void check_output(std::FILE* file) {
+    // A large write goes past the buffer and fails before the flush, which then has nothing to do.
+    bool is_written = std::fflush(file) == 0 && std::ferror(file) == 0;
+    if (is_written || file == stderr || output_error_ != 0) return;
+    output_error_ = errno;
+    stop();
   }
 
   void flush(const TaskKey& task, bool standard_error) {
@@ -180,6 +194,7 @@ class RunSession {
   std::map<std::pair<TaskId, bool>, std::string> lines_;
   bool job_over_ = false;
   std::string problem_;
+  int output_error_ = 0;
   std::string said_why_;
   bool asking_why_ = false;
   OutputStreamer streamer_;
@@ -195,8 +210,7 @@ int cmd_run(const RunOptions& options) {
   SignalWait signals;
   auto client = Client::open(options.client);
   if (!client) return fail(client.error());
-  auto submitted =
-      (*client)->admin().ask(wire::SubmitJobRequest{.job = *job}, (*client)->timeout()).get();
+  auto submitted = (*client)->ask_any(wire::SubmitJobRequest{.job = *job});
   if (!submitted) return fail(submitted.error());
 
   std::unique_ptr<RunSession> session;
@@ -217,6 +231,13 @@ int cmd_run(const RunOptions& options) {
     if (!session->problem().empty()) {
       complain(session->problem());
       code = 1;
+    } else if (session->output_error() != 0) {
+      bool is_closed = session->output_error() == EPIPE;
+      if (!is_closed) {
+        complain(std::string("cannot write the output: ") + std::strerror(session->output_error()) +
+                 "; the job is stopped");
+      }
+      code = is_closed ? 128 + SIGPIPE : 1;
     } else if (first_signal != 0) {
       code = 128 + first_signal;
     } else {

@@ -24,10 +24,16 @@ struct Summary {
   std::map<std::string, std::uint64_t> tasks, jobs;
 };
 
-// The leader's own answer, asked for until `until`.
-Result<Summary> find_leader(Client& client, Clock::time_point until) {
+constexpr Duration election_patience = std::chrono::seconds(5);
+
+// The leader's own answer, asked for `wait` long; while a majority answers also for as long as an
+// election may take.
+Result<Summary> find_leader(std::unique_ptr<Client>& client, Duration wait) {
+  auto began = Clock::now();
+  Duration election = std::max(wait, std::min(election_patience, client->timeout()));
+  bool said = false;
   while (true) {
-    auto answers = ask_all_masters(client, std::chrono::seconds(2));
+    auto answers = ask_all_members(client, std::chrono::seconds(2));
     if (const auto* leader = leader_of(answers)) {
       Summary summary;
       summary.leader = *leader;
@@ -35,27 +41,26 @@ Result<Summary> find_leader(Client& client, Clock::time_point until) {
       for (const auto& answer : answers) summary.masters_answering += answer ? 1 : 0;
       return summary;
     }
-    if (Clock::now() >= until) {
-      std::size_t answering = 0;
-      for (const auto& answer : answers) answering += answer ? 1 : 0;
-      return Error{Errc::no_leader,
-                   "no master leads: " + std::to_string(answering) + " of " +
-                       count_of(answers.size(), "master") + " answered" +
-                       (answering == 0 ? " (" + answers.front().error().context + ")"
-                                       : "; a majority is needed")};
-    }
+    std::size_t answering = 0;
+    for (const auto& answer : answers) answering += answer ? 1 : 0;
+    std::string problem = no_leader_text(answering, answers.size());
+    if (answering == 0) problem += " (" + answers.front().error().context + ")";
+    Duration patience = is_majority(answering, answers.size()) ? election : wait;
+    if (Clock::now() - began >= patience) return Error{Errc::no_leader, problem};
+    if (!said) complain(problem + "; waiting for at most " + to_text(patience));
+    said = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
 }
 
-Result<Summary> summarise(Client& client, Clock::time_point until) {
-  auto summary = find_leader(client, until);
+Result<Summary> summarise(std::unique_ptr<Client>& client, Duration wait) {
+  auto summary = find_leader(client, wait);
   if (!summary) return summary;
-  auto agents = client.ask<wire::AgentRows>(wire::GetAgents{});
+  auto agents = client->ask<wire::AgentRows>(wire::GetAgents{});
   if (!agents) return std::move(agents).error();
-  auto tasks = client.ask<wire::TaskRows>(wire::GetTasks{.limit = 100'000});
+  auto tasks = client->ask<wire::TaskRows>(wire::GetTasks{.limit = 100'000});
   if (!tasks) return std::move(tasks).error();
-  auto jobs = client.ask<wire::JobRows>(wire::GetJobs{});
+  auto jobs = client->ask<wire::JobRows>(wire::GetJobs{});
   if (!jobs) return std::move(jobs).error();
   for (const auto& row : agents->rows) {
     bool lost = row.record.state == AgentRecord::State::lost;
@@ -130,7 +135,7 @@ std::string json_of(const Summary& summary) {
 int cmd_status(const StatusOptions& options) {
   auto client = Client::open(options.client);
   if (!client) return fail(client.error());
-  auto summary = summarise(**client, Clock::now() + options.wait);
+  auto summary = summarise(*client, options.wait);
   if (!summary) return fail(summary.error());
   std::string text = options.json ? json_of(*summary) : table_of(*summary);
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -53,8 +53,7 @@ int cmd_submit(const SubmitOptions& options) {
   }
   auto client = Client::open(options.client);
   if (!client) return fail(client.error());
-  auto submitted =
-      (*client)->admin().ask(wire::SubmitJobRequest{.job = *job}, options.client.timeout).get();
+  auto submitted = (*client)->ask_any(wire::SubmitJobRequest{.job = *job});
   if (!submitted) return fail(submitted.error());
   std::printf("%s\n", job->id.value().c_str());
   std::fflush(stdout);

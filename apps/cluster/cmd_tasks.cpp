@@ -1,4 +1,6 @@
 // `cluster tasks`: what runs, what ended how, and what waits for what.
+#include <algorithm>
+
 #include "client.hpp"
 #include "listing.hpp"
 #include "options.hpp"
@@ -30,6 +32,17 @@ int cmd_tasks(const TasksOptions& options) {
   auto tasks = (*client)->ask<wire::TaskRows>(wire::GetTasks{
       .job = JobId(options.job), .ended = !options.open_only, .limit = options.limit});
   if (!tasks) return fail(tasks.error());
+  if (tasks->rows.empty() && !options.job.empty()) {
+    auto jobs = (*client)->ask<wire::JobRows>(wire::GetJobs{});
+    if (!jobs) return fail(jobs.error());
+    bool known = std::any_of(jobs->jobs.begin(), jobs->jobs.end(), [&](const JobRecord& job) {
+      return job.spec.id.value() == options.job;
+    });
+    if (!known) {
+      return fail(Error{Errc::not_found,
+                        "no job is called '" + options.job + "'; `cluster jobs` lists them"});
+    }
+  }
 
   Listing list({{"id", "TASK"},
                 {"framework", ""},

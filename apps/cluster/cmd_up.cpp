@@ -2,6 +2,7 @@
 // is left of a running one.
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -59,7 +60,11 @@ std::string resources_of(const UpOptions& options, std::uint32_t number) {
   };
   Resources part;
   part.set("cpus", share(options.agent_cpus, machine.cpus()));
-  part.set("mem", share(options.agent_mem, machine.mem()));
+  Scalar mem = share(options.agent_mem, machine.mem());
+  if (options.agent_mem <= 0) {  // Whole MiB: nobody wants to read 7693.666 in every table.
+    mem = Scalar::thousandths(mem.in_thousandths() / 1000 * 1000);
+  }
+  part.set("mem", mem);
   std::uint64_t ports = 1000 / options.agents;
   std::uint64_t first = 31'000 + (number - 1) * ports;
   part.set("ports", Ranges{{.first = first, .end = first + ports}});
@@ -273,6 +278,40 @@ Result<void> bring_up(LocalCluster& cluster, Starter& starter, const UpOptions& 
   return starter.wait_for_agents(client);
 }
 
+std::string value_of(const std::vector<std::string>& arguments, const std::string& flag) {
+  auto at = std::find(arguments.begin(), arguments.end(), flag);
+  return at == arguments.end() || at + 1 == arguments.end() ? "" : *(at + 1);
+}
+
+// The options given now that differ from those with which the cluster was made.
+std::vector<std::string> differing_options(const LocalCluster& cluster, const UpOptions& options) {
+  std::vector<std::string> differing;
+  UpOptions same_agents = options;
+  same_agents.agents = static_cast<std::uint32_t>(cluster.agents.size());
+  auto check = [&](const std::string& name, bool differs) {
+    bool is_given =
+        std::find(options.given.begin(), options.given.end(), name) != options.given.end();
+    if (is_given && differs) differing.push_back(name);
+  };
+  auto differs_at = [](const std::vector<LocalDaemon>& daemons, const char* flag,
+                       const std::string& wanted) {
+    return !daemons.empty() && value_of(daemons.front().arguments, flag) != wanted;
+  };
+  check("--masters", options.masters != cluster.masters.size());
+  check("--agents", options.agents != cluster.agents.size());
+  if (!cluster.agents.empty()) {
+    auto has = Resources::parse(value_of(cluster.agents.front().arguments, "--resources"));
+    auto wanted = Resources::parse(resources_of(same_agents, 1));
+    check("--agent-cpus", has && wanted && has->cpus() != wanted->cpus());
+    check("--agent-mem", has && wanted && has->mem() != wanted->mem());
+  }
+  check("--agent-timeout",
+        differs_at(cluster.masters, "--agent-timeout", to_text(options.agent_timeout)));
+  check("--log-level",
+        differs_at(cluster.masters, "--log-level", std::string(to_string(options.log_level))));
+  return differing;
+}
+
 std::string parts_of(const LocalCluster& cluster) {
   return count_of(cluster.masters.size(), "master") + " and " +
          count_of(cluster.agents.size(), "agent");
@@ -290,6 +329,15 @@ int cmd_up(const UpOptions& options) {
   auto made = is_new ? new_cluster(options, directory) : Result<LocalCluster>(**std::move(known));
   if (!made) return fail(made.error());
   LocalCluster& cluster = *made;
+
+  if (auto differing = differing_options(cluster, options); !is_new && !differing.empty()) {
+    std::string names;
+    for (const auto& name : differing) names += (names.empty() ? "" : ", ") + name;
+    complain("there is a cluster in " + directory + " already, of " + parts_of(cluster) + "; " +
+             names + " cannot change it and " + (differing.size() == 1 ? "is" : "are") +
+             " ignored. For another cluster: --dir DIRECTORY, or `cluster down` first" +
+             (cluster.keep ? " and remove the directory" : ""));
+  }
 
   std::size_t alive = 0;
   for (auto* daemons : {&cluster.masters, &cluster.agents}) {

@@ -115,10 +115,15 @@ void add_up(CLI::App& root, Chosen& chosen) {
       "  cluster run -- echo hello        # finds the cluster by itself\n"
       "  cluster down                     # and nothing is left\n"
       "  cluster up --masters 1 --agents 2 --dir /tmp/c --keep\n\n"
-      "On a directory that was kept, the same cluster goes on. On a cluster of which some "
-      "processes\n"
-      "have died, those are started again.");
-  app->callback([options, &chosen] { chosen = [options] { return cmd_up(*options); }; });
+      "On a directory that was kept, the same cluster goes on, as it was made. On a cluster of "
+      "which\n"
+      "some processes have died, those are started again. Logs of the processes are in DIR/log.");
+  app->callback([app, options, &chosen] {
+    for (const CLI::Option* option : app->get_options()) {
+      if (option->count() > 0) options->given.push_back(option->get_name());
+    }
+    chosen = [options] { return cmd_up(*options); };
+  });
 }
 
 void add_down(CLI::App& root, Chosen& chosen) {

@@ -7,10 +7,12 @@ namespace {
 
 void add_client(CLI::App& app, ClientOptions& options) {
   app.add_option("-m,--master", options.masters,
-                 "HOST:PORT of one or more masters, separated by commas; else CLUSTER_MASTERS")
+                 "HOST:PORT of one or more masters, separated by commas; else --dir, else "
+                 "CLUSTER_MASTERS")
       ->group("Which cluster");
   app.add_option("--dir", options.directory,
-                 "Directory of a cluster that `up` started; else CLUSTER_DIR, else the default")
+                 "Directory of a cluster that `up` started; else CLUSTER_DIR, else "
+                 "~/.local/state/cluster")
       ->group("Which cluster");
   add_duration(app, "--timeout", options.timeout, "How long to look for a leader that answers")
       ->group("Which cluster");
@@ -80,7 +82,8 @@ void add_run(CLI::App& root, Chosen& chosen) {
       "front where there are several instances. It exits with the command's code, 128 + signal "
       "where\n"
       "a signal ended it, and for several instances with the first that is not 0.\n"
-      "Ctrl-C stops the job.");
+      "Ctrl-C stops the job, and so does closing what reads its output (| head). Its standard\n"
+      "input is empty. Nothing is copied to it: programs and files must be where the agents are.");
   app->callback([options, &chosen] { chosen = [options] { return cmd_run(*options); }; });
 }
 
@@ -94,7 +97,8 @@ void add_submit(CLI::App& root, Chosen& chosen) {
   app->add_flag("--check", options->check, "Only say whether the file is right");
   add_client(*app, options->client);
   app->footer(
-      "Prints the job's id.\n\nExamples:\n"
+      "Prints the job's id. A mistake in the file is answered with its line and column.\n\n"
+      "Examples:\n"
       "  cluster submit web.toml           a service:\n"
       "      name = \"web\"\n"
       "      kind = \"service\"\n"
@@ -151,6 +155,7 @@ void add_kill(CLI::App& root, Chosen& chosen) {
   app->footer(
       "Examples:\n"
       "  cluster kill web-1f0c9a3b            # the job: its tasks end, none is started again\n"
+      "  cluster kill --wait web-1f0c9a3b     # return when all of them have ended\n"
       "  cluster kill web-1f0c9a3b.main.0.1   # one task: a service starts it again");
   app->callback([options, &chosen] { chosen = [options] { return cmd_kill(*options); }; });
 }
@@ -163,7 +168,9 @@ void add_status(CLI::App& root, Chosen& chosen) {
   add_client(*app, options->client);
   app->footer(
       "Examples:\n  cluster status\n  cluster status --wait 10s --json\n"
-      "  cluster status --master 127.0.0.1:7001");
+      "  cluster status --master 127.0.0.1:7001\n\n"
+      "While a majority of masters answers but none leads yet, it waits up to 5 s for their "
+      "election.");
   app->callback([options, &chosen] { chosen = [options] { return cmd_status(*options); }; });
 }
 

@@ -15,6 +15,10 @@ int run_daemon(NodeOptions options, const DaemonOptions& daemon) {
   auto runtime = Runtime::threads(
       {.log_sink = &sink, .log_level = daemon.log_level, .deliver_on_node_thread = true});
   options.insecure = daemon.insecure;
+  if (daemon.insecure) {
+    logger.warning("addresses other than loopback are allowed", "means",
+                   "whoever reaches this process can run programs");
+  }
   options.version = CLUSTER_VERSION;
   auto node = Node::start(runtime, std::move(options));
   if (!node) return fail(node.error());

@@ -1,10 +1,12 @@
 #include "job_file.hpp"
 
+#include <array>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <optional>
-#include <sstream>
 #include <vector>
 
 #define TOML_EXCEPTIONS 0
@@ -50,7 +52,7 @@ class JobReader {
     if (error_) return *std::move(error_);
     job.id = new_job_id(job.name);
     if (auto problem = problem_of(job); !problem.empty()) {
-      return Error{Errc::invalid_argument, file_name_ + ": " + problem};
+      return error_at(place_of(problem, root), problem);
     }
     return job;
   }
@@ -61,6 +63,28 @@ class JobReader {
   }
 
  private:
+  struct StagePlace {
+    std::string name;
+    toml::source_position begin, after;
+  };
+
+  // Where what is wrong with the job as a whole stands: at the stage that is named first, at the
+  // later one of two with that name.
+  toml::source_position place_of(std::string_view problem, const toml::table& root) const {
+    bool is_order = problem.find("after") != std::string_view::npos;
+    std::size_t first = std::string_view::npos;
+    toml::source_position place = root.source().begin;
+    if (const auto* name = root.get("name")) place = name->source().begin;
+    if (const auto* kind = root.get("kind")) place = kind->source().begin;
+    for (const StagePlace& stage : stages_) {
+      auto at = problem.find('"' + stage.name + '"');
+      if (at == std::string_view::npos || (first != std::string_view::npos && at > first)) continue;
+      first = at;
+      place = is_order && stage.after.line != 0 ? stage.after : stage.begin;
+    }
+    return place;
+  }
+
   StageSpec stage(const toml::table& table, std::string name = {}) {
     StageSpec stage;
     if (name.empty()) {
@@ -70,6 +94,11 @@ class JobReader {
     }
     stage.name = std::move(name);
     stage.after = texts(table, "after");
+    const auto* after = table.get("after");
+    stages_.push_back(
+        {.name = stage.name,
+         .begin = table.source().begin,
+         .after = after == nullptr ? toml::source_position{} : after->source().begin});
     stage.command = command(table);
     stage.resources = resources(table);
     stage.attempts_max = static_cast<std::uint32_t>(number(table, "attempts", 1, 1, 1000));
@@ -244,6 +273,7 @@ class JobReader {
   }
 
   std::string file_name_;
+  std::vector<StagePlace> stages_;
   std::optional<Error> error_;
 };
 
@@ -259,13 +289,19 @@ Result<JobSpec> parse_job(std::string_view text, std::string_view file_name) {
 }
 
 Result<JobSpec> read_job_file(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file || text.fail()) {
-    return Error{Errc::invalid_argument, path + ": cannot be read"};
+  std::string text;
+  std::array<char, 4096> part;
+  while (file.read(part.data(), part.size()) || file.gcount() > 0) {
+    text.append(part.data(), static_cast<std::size_t>(file.gcount()));
   }
-  return parse_job(text.str(), path);
+  if (!file.eof()) {
+    return Error{Errc::invalid_argument,
+                 path + ": cannot be read" +
+                     (errno != 0 ? std::string(": ") + std::strerror(errno) : std::string())};
+  }
+  return parse_job(text, path);
 }
 
 }  // namespace cluster::app

@@ -76,6 +76,7 @@ struct UpOptions {
   Duration agent_timeout = std::chrono::seconds(15);
   Duration timeout = std::chrono::seconds(60);
   LogLevel log_level = LogLevel::info;
+  std::vector<std::string> given;  // Names of those options that were not left at their defaults.
 };
 
 struct DownOptions {

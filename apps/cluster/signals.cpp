@@ -20,8 +20,9 @@ SignalWait::SignalWait() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_ = signalfd(-1, &set, SFD_CLOEXEC);
+  sigaddset(&set, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   wakes_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   CLUSTER_CHECK(signals_ >= 0 && wakes_ >= 0, "the kernel has signalfd and eventfd", errno);
 }

@@ -8,7 +8,8 @@
 namespace cluster::app {
 
 // Blocks both signals for the thread that makes it and all that it starts later: make it before the
-// runtime. `wait` returns the signal that came, or 0 once `wake` was called.
+// runtime. `wait` returns the signal that came, or 0 once `wake` was called. SIGPIPE is blocked
+// too: who writes to a closed pipe hears of it as an error and can still clean up.
 class SignalWait {
  public:
   SignalWait();

@@ -42,10 +42,12 @@ Result<void> check_options(const AgentOptions& options) {
                      options.cgroup_root + "'"};
   }
   if (!options.insecure && !is_loopback(options.listen)) {
-    return Error{Errc::permission,
-                 "will not listen on " + to_string(options.listen) +
-                     ": whoever reaches an agent's port can read its tasks' logs and stop it; "
-                     "use a loopback address, or set `insecure` in a network that you trust"};
+    return Error{
+        Errc::permission,
+        "will not listen on " + to_string(options.listen) +
+            ": whoever reaches an agent's port can read its tasks' logs and stop it; "
+            "use a loopback address, or --insecure (`insecure` in the options) in a network that "
+            "you trust"};
   }
   return {};
 }

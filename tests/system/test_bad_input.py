@@ -84,7 +84,8 @@ class UsageTest(unittest.TestCase):
         job('shell = "true"\ncommand = ["true"]\n', says="both")
         job('name = "x"\n', says="nothing to run")
         job('kind = "cron"\nshell = "true"\n', says=[":1:", "cron"])
-        job('[[stage]]\nname = "a"\nshell = "true"\nafter = ["b"]\n', says='"b"')
+        job('[[stage]]\nname = "a"\nshell = "true"\nafter = ["b"]\n', says=[":4:", '"b"'])
+        job("", says=":1:1:")
         self.refused(2, "submit", "/no/such/file.toml", says="/no/such/file.toml")
 
     def test_the_examples_of_the_documentation_are_right(self):

@@ -39,7 +39,12 @@ class LocalClusterTest(unittest.TestCase):
     def test_up_twice_and_after_a_death(self):
         cluster = self.start("--masters", "1", "--agents", "1", "--agent-cpus", "2")
         before = {name: d["pid"] for name, d in cluster.daemons().items()}
-        self.assertIn("running already", cluster("up", check=True).stdout)
+        done = cluster.up()
+        self.assertIn("running already", done.stdout)
+        self.assertEqual(done.stderr, "")
+        done = cluster("up", "--masters", "3", "--agents", "1", "--agent-cpus", "1", check=True)
+        self.assertIn("--masters, --agent-cpus cannot change it", done.stderr)
+        self.assertIn("1 master and 1 agent", done.stderr)
         self.assertEqual({name: d["pid"] for name, d in cluster.daemons().items()}, before)
         cluster.kill("agent-1")
         self.assertIn("agent-1 is not running", cluster.up().stdout)

@@ -78,6 +78,20 @@ class RunTest(ClusterTest):
             run.communicate()
         until(lambda: not self.cluster.json("tasks", "--open"), 20, "no task is left")
 
+    def test_a_job_whose_output_nobody_reads_any_more_is_stopped(self):
+        run = subprocess.Popen([PROGRAM, "run", "--dir", self.cluster.directory, "--", "sh", "-c",
+                                "while :; do head -c 100000 /dev/zero | tr '\\0' '\\n'; sleep 0.05; done"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+        try:
+            self.assertEqual(run.stdout.readline(), b"\n")
+            run.stdout.close()
+            self.assertEqual(run.wait(timeout=30 * SLOWNESS), 128 + signal.SIGPIPE)
+        finally:
+            run.kill()
+            run.wait()
+            run.stderr.close()
+        until(lambda: not self.cluster.json("tasks", "--open"), 20, "no task is left")
+
     def test_a_service_is_listed_followed_and_killed(self):
         job = self.cluster.submit('name = "ticks"\nkind = "service"\ninstances = 2\n'
                                   'shell = "while true; do echo tick; sleep 0.1; done"\n')

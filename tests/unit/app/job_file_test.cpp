@@ -117,6 +117,29 @@ TEST_CASE("a value of the wrong kind is refused where it stands", "[app][job_fil
   CHECK(refusal_of("stage = 4").starts_with("job.toml:1:9: stage is a list of tables"));
 }
 
+TEST_CASE("what is wrong with a job as a whole has a place too", "[app][job_file]") {
+  CHECK(refusal_of("").starts_with("job.toml:1:1: nothing to run"));
+  CHECK(refusal_of("kind = 'service'\n[[stage]]\nname = 'a'\nshell = 'x'\n"
+                   "[[stage]]\nname = 'b'\nshell = 'x'")
+            .starts_with("job.toml:1:8: a service has exactly one stage"));
+  CHECK(refusal_of("[[stage]]\nname = 'a'\nshell = 'x'\n[[stage]]\nname = 'a'\nshell = 'x'")
+            .starts_with("job.toml:4:1: two stages are named"));
+  CHECK(refusal_of("[[stage]]\nname = 'a'\nshell = 'x'\nafter = ['b']\n"
+                   "[[stage]]\nname = 'b'\nshell = 'x'\nafter = ['a']")
+            .starts_with("job.toml:4:9: stage \"a\" waits for itself"));
+  CHECK(refusal_of("[[stage]]\nname = 'a'\nshell = 'x'\nafter = ['b']")
+            .starts_with("job.toml:4:9: stage \"a\" comes after \"b\""));
+}
+
+TEST_CASE("a file that cannot be read is refused with the reason", "[app][job_file]") {
+  auto directory = cluster::app::read_job_file("/");
+  REQUIRE_FALSE(directory);
+  CHECK(directory.error().context == "/: cannot be read: Is a directory");
+  auto absent = cluster::app::read_job_file("/no/such/job.toml");
+  REQUIRE_FALSE(absent);
+  CHECK(absent.error().context == "/no/such/job.toml: cannot be read: No such file or directory");
+}
+
 TEST_CASE("a job that makes no sense is refused", "[app][job_file]") {
   CHECK(refusal_of("name = 'x'").find("nothing to run") != std::string::npos);
   CHECK(refusal_of("shell = 'a'\ncommand = ['b']").find("both") != std::string::npos);
