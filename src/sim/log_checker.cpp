@@ -59,6 +59,9 @@ void LogChecker::on_message(const replog::Envelope& envelope, const Disk& disk) 
                " and did not keep that it must refuse lower ballots");
     }
     promised = std::max(promised, answer->ballot);
+    Told& told = told_[envelope.from];
+    told.accepted.add(answer->first, answer->end);
+    told.end = std::max(told.end, answer->end);
     for (Position at = answer->first; at < answer->end; at = at.next()) {
       auto held = disk.entries.find(at);
       if (held == disk.entries.end() ||
@@ -70,13 +73,25 @@ void LogChecker::on_message(const replog::Envelope& envelope, const Disk& disk) 
   }
 }
 
-void LogChecker::on_core(NodeId member, const replog::Core& core) {
+void LogChecker::on_restart(NodeId member, const Disk& disk) {
+  seen_[member] = Position(1);
+  const Told& told = told_[member];
+  for (Position at(1); at < told.end; at = at.next()) {
+    if (told.accepted.contains(at) && !disk.entries.contains(at)) {
+      return violated("member " + std::to_string(member.value()) + " lost position " + text(at) +
+                      ", which it had told to be durable");
+    }
+  }
+}
+
+void LogChecker::on_core(NodeId member, const replog::Core& core, const Disk& disk) {
   Position& seen = seen_.try_emplace(member, Position(1)).first->second;
   const replog::Window& window = core.acceptor().window();
-  if (seen < window.first())
-    seen = window.first();  // Checked before it was released, or by others.
   for (; seen < core.chosen_end(); seen = seen.next()) {
     const replog::LogEntry* entry = window.find(seen);
+    if (auto kept = disk.entries.find(seen); seen < window.first() && kept != disk.entries.end()) {
+      entry = &kept->second;
+    }
     if (entry == nullptr) {
       return violated("member " + std::to_string(member.value()) + " calls position " + text(seen) +
                       " chosen and does not have it");

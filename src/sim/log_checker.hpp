@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/interval_set.hpp"
 #include "replog/core.hpp"
 #include "sim/disk.hpp"
 
@@ -28,10 +29,10 @@ class LogChecker {
 
   // A member's message leaves it; `disk` is what it has durable.
   void on_message(const replog::Envelope&, const Disk& disk);
-  // A member's core after a step.
-  void on_core(NodeId, const replog::Core&);
-  // The member started again: it knows only its disk.
-  void on_restart(NodeId member) { seen_[member] = Position(1); }
+  // A member's core after a step; what its memory has released stands on its disk.
+  void on_core(NodeId, const replog::Core&, const Disk&);
+  // The member started again: it knows only its disk, which must hold what it told before.
+  void on_restart(NodeId member, const Disk&);
 
   void on_acknowledged(Position, const Bytes&);
   // The step is over: every member's core was shown.
@@ -58,6 +59,11 @@ class LogChecker {
   Position chosen_end_{1};
   std::map<NodeId, Position> seen_;
   std::map<NodeId, replog::Ballot> promised_;  // The highest that each member answered for.
+  struct Told {
+    IntervalSet accepted;
+    Position end{1};
+  };
+  std::map<NodeId, Told> told_;
   std::map<Position, Bytes> acknowledged_;
   std::vector<Position> unchecked_;  // Acknowledged in this step.
   Position highest_acknowledged_;

@@ -14,14 +14,20 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// What a disk held where its last group was written.
+struct BeforeLast {
+  Position chosen_end{1};
+  std::map<Position, std::optional<replog::LogEntry>> entries;
+};
+
 // A store that misbehaves as the options ask.
 class BrokenStore final : public replog::Store {
  public:
-  BrokenStore(Disk& disk, const LogRunOptions& options, Disk& before_last)
+  BrokenStore(Disk& disk, const LogRunOptions& options, BeforeLast& before_last)
       : disk_(disk), store_(disk), options_(options), before_last_(before_last) {}
 
   Result<void> commit(const std::vector<replog::Change>& changes) override {
-    if (options_.lose_last_group) before_last_ = disk_;
+    if (options_.lose_last_group) remember(changes);
     return store_.commit(changes);
   }
   Result<std::vector<replog::LogEntry>> read(Position first, Position end,
@@ -35,10 +41,22 @@ class BrokenStore final : public replog::Store {
   }
 
  private:
+  void remember(const std::vector<replog::Change>& changes) {
+    before_last_ = BeforeLast{.chosen_end = disk_.chosen_end, .entries = {}};
+    for (const replog::Change& change : changes) {
+      auto* put = std::get_if<replog::PutEntry>(&change);
+      if (put == nullptr) continue;
+      auto held = disk_.entries.find(put->entry.position);
+      before_last_.entries.try_emplace(put->entry.position, held == disk_.entries.end()
+                                                                ? std::nullopt
+                                                                : std::optional(held->second));
+    }
+  }
+
   Disk& disk_;
   SimStore store_;
   const LogRunOptions& options_;
-  Disk& before_last_;
+  BeforeLast& before_last_;
 };
 
 class LogRun {
@@ -77,7 +95,7 @@ class LogRun {
     ProcessId process_id;
     ProcessOptions process;
     Disk disk;
-    Disk before_last;
+    BeforeLast before_last;
     Process* host = nullptr;  // The present incarnation, in `processes_`.
     std::unique_ptr<replog::Driver> driver;
     bool is_down = false;
@@ -136,7 +154,7 @@ class LogRun {
     auto recovered = store->recover(64 << 10);
     auto listener = member.host->transport().listen(member.peer.endpoint);
     CLUSTER_CHECK(listener.has_value(), "a member's address is free");
-    checker_.on_restart(member.peer.id);
+    checker_.on_restart(member.peer.id, member.disk);
     checker_.on_apply_restart(member.peer.id);
     member.driver = std::make_unique<replog::Driver>(
         *member.host, *listener, std::move(store), *std::move(recovered), std::move(log),
@@ -158,9 +176,12 @@ class LogRun {
     member.host->kill();
     if (options_.lose_last_group && random().chance(1, 2)) {
       // Promises stay: this is about entries that were told to be durable.
-      replog::Ballot promised = member.disk.promised;
-      if (!member.before_last.entries.empty()) member.disk = member.before_last;
-      member.disk.promised = promised;
+      member.disk.chosen_end = member.before_last.chosen_end;
+      for (auto& [at, entry] : member.before_last.entries) {
+        member.disk.entries.erase(at);
+        if (entry) member.disk.entries.emplace(at, *entry);
+      }
+      member.before_last.entries.clear();
     }
   }
 
@@ -281,7 +302,7 @@ class LogRun {
   bool step_until(Time until) {
     while (!checker_.violation() && world_.step(until)) {
       for (Member& member : members_) {
-        if (member.driver) checker_.on_core(member.peer.id, member.driver->core());
+        if (member.driver) checker_.on_core(member.peer.id, member.driver->core(), member.disk);
       }
       checker_.on_step_end();
     }
