@@ -13,7 +13,8 @@ Result<AgentOptions> agent_of(const AgentCommand& command) {
                      .hostname = command.hostname,
                      .supervisor = command.supervisor,
                      .cgroups = !command.no_cgroups,
-                     .cpu_quota = !command.no_cpu_quota};
+                     .cpu_quota = !command.no_cpu_quota,
+                     .output_bytes_max = command.output_bytes_max};
   auto masters = parse_endpoints(command.masters);
   if (!masters) return Error{Errc::invalid_argument, "--masters: " + masters.error().context};
   agent.masters = *std::move(masters);

@@ -72,6 +72,12 @@ void add_agent(CLI::App& root, Chosen& chosen) {
   app->add_option("--hostname", options->hostname, "Its name in lists; without: the machine's");
   app->add_option("--supervisor", options->supervisor,
                   "The program `cluster-supervisor`; without: the one beside this program");
+  app->add_option("--output-max", options->output_bytes_max,
+                  "Of a task's stdout, and of its stderr, keep the newest so many bytes (64MiB, "
+                  "1GiB); 0: all")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE")
+      ->default_str("64MiB");
   app->add_flag("--no-cgroups", options->no_cgroups,
                 "Do not hold tasks to their limits by cgroups");
   app->add_flag("--no-cpu-quota", options->no_cpu_quota,

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/agent.hpp"
 #include "cluster/logger.hpp"
 #include "cluster/types.hpp"
 
@@ -62,6 +63,7 @@ struct AgentCommand {
   std::string hostname;
   std::string resources;
   std::string supervisor;
+  std::uint64_t output_bytes_max = AgentOptions{}.output_bytes_max;
   bool no_cgroups = false;
   bool no_cpu_quota = false;
 };

@@ -1,7 +1,10 @@
 #include "output_streamer.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
+
+#include "text.hpp"
 
 namespace cluster::app {
 namespace {
@@ -106,6 +109,10 @@ void OutputStreamer::received(const StreamKey& key, Result<wire::LogChunk> chunk
   if (!chunk) return failed(key, stream, chunk.error());
   stream.gone_since = time_never;
   if (!chunk->data.empty()) {
+    if (chunk->offset > stream.offset && !std::exchange(stream.told_gap, true)) {
+      complain("the output of " + key.task.task.value() +
+               " is not complete: it wrote more than its agent keeps, which is the newest");
+    }
     stream.offset = chunk->offset + chunk->data.size();
     hooks_.on_data(key.task, key.standard_error, chunk->data.view());
   }

@@ -40,6 +40,7 @@ class OutputStreamer {
     std::uint64_t offset = 0;
     bool reading = false;
     bool ended = false;
+    bool told_gap = false;
     Time retry_at{};               // Not read before.
     Time gone_since = time_never;  // The first of the failures since the last success.
   };

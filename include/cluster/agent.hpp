@@ -36,7 +36,10 @@ struct AgentOptions {
   bool cgroups = true;                  // False: do not use them even where they are writable.
   bool cpu_quota = true;                // Hold tasks to their cpus even when the machine is idle.
   std::uint32_t sandboxes_max = 200;    // Of ended tasks; older ones are removed,
-  Duration sandbox_age_max = std::chrono::hours(24);     // and those that ended so long ago.
+  Duration sandbox_age_max = std::chrono::hours(24);  // and those that ended so long ago.
+  // Of each task's stdout and stderr on disk, while the agent runs; 0: no limit. Of what is longer
+  // the beginning is given up: at least the newest half of this much is kept, offsets stay.
+  std::uint64_t output_bytes_max = 64 << 20;
   Duration retry_min = std::chrono::milliseconds(100);   // Between attempts to reach a master,
   Duration retry_max = std::chrono::seconds(2);          // doubled up to this, with jitter.
   Duration register_timeout = std::chrono::seconds(10);  // For a master to answer.

@@ -113,7 +113,7 @@ void AdminService::on_read(Readers::iterator reader, bool was_open, Result<LogPa
   }
   // A task that was told to start has no sandbox for a moment.
   if (!part && part.error().code == Errc::not_found && was_open) {
-    part = LogPart{.reached_end = true};
+    part = LogPart{.offset = reader->question.offset, .reached_end = true};
   }
   Time now = host_.now();
   if (part && part->data.empty() && was_open && now < reader->until) {
@@ -123,7 +123,7 @@ void AdminService::on_read(Readers::iterator reader, bool was_open, Result<LogPa
   if (part) {
     answer(reader->session, reader->id,
            wire::LogChunk{.data = std::move(part->data),
-                          .offset = reader->question.offset,
+                          .offset = part->offset,
                           .ended = !was_open && part->reached_end});
   } else {
     answer(reader->session, reader->id, wire::Failure{part.error()});

@@ -131,7 +131,8 @@ Result<void> Agent::Impl::open(AgentOptions options, OpenedCheckpoint opened,
                                      .cgroups = std::move(limits.cgroups),
                                      .isolation = isolation,
                                      .sandboxes_max = options.sandboxes_max,
-                                     .sandbox_age_max = options.sandbox_age_max});
+                                     .sandbox_age_max = options.sandbox_age_max,
+                                     .output_bytes_max = options.output_bytes_max});
     result = open_on_node(options, std::move(opened.saved));
   });
   if (result) logger.info("started", "agent", id, "endpoint", endpoint, "isolation", isolation);

@@ -41,6 +41,7 @@ ProcessLauncher::ProcessLauncher(runtime::Host& host, ProcessLauncherOptions opt
     : host_(host),
       options_(std::move(options)),
       keeper_(options_.directory, options_.sandboxes_max, options_.sandbox_age_max),
+      outputs_(options_.directory, options_.output_bytes_max, host.logger().with_part("agent")),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   CLUSTER_CHECK(epoll_ >= 0 && wake_ >= 0, "the launcher has its descriptors", errno);
@@ -108,6 +109,7 @@ void ProcessLauncher::work() {
       keeper_.collect(now);
       collect_at_ = now + std::chrono::milliseconds(idle_pause_ms);
     }
+    outputs_.look(OutputLimiter::Clock::now());
     int count = ::epoll_wait(epoll_, events, 64, pause_ms());
     for (int i = 0; i < count; ++i) {
       if (events[i].data.u64 == wake_token) {
@@ -135,12 +137,20 @@ bool ProcessLauncher::take_commands() {
   }
 }
 
-int ProcessLauncher::pause_ms() const { return doomed_.empty() ? idle_pause_ms : removal_pause_ms; }
+int ProcessLauncher::pause_ms() const {
+  int pause = doomed_.empty() ? idle_pause_ms : removal_pause_ms;
+  auto now = OutputLimiter::Clock::now();
+  if (outputs_.look_at() <= now) return 0;
+  if (outputs_.look_at() - now >= std::chrono::milliseconds(pause)) return pause;
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(outputs_.look_at() - now);
+  return static_cast<int>(left.count());
+}
 
 void ProcessLauncher::recover_all(const std::vector<TaskRow>& known) {
   for (const TaskRow& row : known) {
     if (is_terminal(row.status.state)) {
       runs_[row.key].phase = Phase::ended;
+      outputs_.end(row.key);
     } else {
       recover(row);
     }
@@ -290,6 +300,7 @@ void ProcessLauncher::attach(const TaskKey& key, Run& run, const ProcessMark& su
     return settle(key, run);
   }
   run.phase = Phase::running;
+  outputs_.begin(key);
   watch(key, run, pidfd);
   if (!read_end(run_directory(options_.directory, key))) tell_start(key, run);
   if (run.wants_terminate) send_signal(run.watch, terminate_signal);
@@ -317,6 +328,7 @@ void ProcessLauncher::tell_start(const TaskKey& key, Run& run) {
 
 void ProcessLauncher::end(const TaskKey& key, Run& run, TaskEnd how) {
   run.phase = Phase::ended;
+  outputs_.end(key);
   if (!run.cgroup.directories.empty()) doomed_.push_back({.cgroup = std::move(run.cgroup)});
   run.cgroup = {};
   host_.post(

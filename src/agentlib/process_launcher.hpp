@@ -18,6 +18,7 @@
 
 #include "agentlib/cgroup.hpp"
 #include "agentlib/launcher.hpp"
+#include "agentlib/output_limiter.hpp"
 #include "agentlib/run_files.hpp"
 #include "agentlib/sandbox_keeper.hpp"
 #include "runtime/host.hpp"
@@ -32,6 +33,7 @@ struct ProcessLauncherOptions {
   std::string isolation;
   std::uint32_t sandboxes_max = 200;
   std::chrono::system_clock::duration sandbox_age_max = std::chrono::hours(24);
+  std::uint64_t output_bytes_max = 64 << 20;  // Per file; 0: no limit.
 };
 
 class ProcessLauncher final : public Launcher {
@@ -101,6 +103,7 @@ class ProcessLauncher final : public Launcher {
   std::vector<Doomed> doomed_;  // Groups to remove once they are empty.
   SandboxKeeper keeper_;
   SandboxKeeper::Clock::time_point collect_at_{};
+  OutputLimiter outputs_;
 
   int epoll_ = -1;
   int wake_ = -1;

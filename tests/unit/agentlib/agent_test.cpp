@@ -185,6 +185,29 @@ TEST_CASE("who waits for a log hears as soon as the task writes", "[agentlib][ag
   CHECK(master.latest("t")->state == TaskState::killed);
 }
 
+TEST_CASE("an agent tells from where on it still has what a task wrote", "[agentlib][agent]") {
+  TestDirectory directory;
+  Runtime runtime = Runtime::threads();
+  PlayedMaster master(runtime);
+  if (!can_release(directory.path())) return;
+  AgentOptions options = agent_options(directory, master.endpoint());
+  options.output_bytes_max = 1 << 20;
+  auto agent = Agent::start(runtime, options);
+  REQUIRE(agent);
+  REQUIRE(eventually([&] { return agent->is_registered(); }));
+  master.tell(run_task(shell_task("t", counting_command)));
+  REQUIRE(master.await("t", TaskState::finished));
+
+  auto answer = Question::ask(runtime, agent->endpoint(),
+                              wire::ReadTaskLog{.framework = framework, .task = TaskId("t")});
+
+  REQUIRE(std::holds_alternative<wire::LogChunk>(answer));
+  const auto& chunk = std::get<wire::LogChunk>(answer);
+  CHECK(chunk.offset >= counting_size - (1 << 20));
+  CHECK(chunk.offset <= counting_size - (1 << 19));
+  CHECK(chunk.data == Bytes(ByteView(counted(chunk.offset, chunk.data.size()))));
+}
+
 TEST_CASE("a restarted agent keeps its id, its cluster and its tasks", "[agentlib][agent]") {
   TestDirectory directory;
   Runtime runtime = Runtime::threads();

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "agentlib/log_reader.hpp"
 #include "agentlib/process_launcher.hpp"
 #include "agentlib/task_directory.hpp"
 #include "agentlib/task_process.hpp"
@@ -81,6 +82,8 @@ class LauncherWorld {
     }
   }
 
+  std::uint64_t output_bytes_max = 64 << 20;
+
   void open(std::vector<TaskRow> known = {}, std::string supervisor = CLUSTER_TEST_SUPERVISOR) {
     seen = std::make_unique<SeenTasks>();
     runtime::run_on_node(host_, [&] {
@@ -90,7 +93,8 @@ class LauncherWorld {
                                         .supervisor = std::move(supervisor),
                                         .cgroups = std::move(cgroups_),
                                         .isolation = "test",
-                                        .sandboxes_max = 3});
+                                        .sandboxes_max = 3,
+                                        .output_bytes_max = output_bytes_max});
       launcher_->start(*seen, known);
     });
   }
@@ -360,6 +364,48 @@ TEST_CASE("fifty quick tasks all end, and the newest sandboxes are kept", "[agen
   };
   REQUIRE(eventually([&] { return kept() == 3; }));
   CHECK(world.output("t49") == "hi\n");
+}
+
+TEST_CASE("a task that writes more than the limit keeps its newest output, while it runs and after",
+          "[agentlib][process]") {
+  LauncherWorld world;
+  if (!can_release(world.path())) return;
+  world.output_bytes_max = 1 << 20;
+  world.open();
+  std::string wait = "; while [ ! -e go ]; do sleep 0.02; done; ";
+  world.launch(shell_task("t", counting_command + wait + counting_command + " >&2"));
+  std::string sandbox = sandbox_directory(world.path(), key_of("t"));
+  std::string out = sandbox + "/stdout";
+  std::error_code ignored;
+  REQUIRE(eventually([&] { return std::filesystem::file_size(out, ignored) == counting_size; }));
+
+  CHECK(eventually([&] { return occupied(out) <= 1 << 20; }));
+  CHECK(std::filesystem::file_size(out) == counting_size);
+  auto first = read_log(sandbox, "stdout", 0, 1000);
+  REQUIRE(first);
+  CHECK(first->offset > 0);
+  CHECK(first->offset <= counting_size - (1 << 19));
+  CHECK(first->data == Bytes(ByteView(counted(first->offset, 1000))));
+  auto newest = read_log(sandbox, "stdout", counting_size - 8, 1000);
+  REQUIRE(newest);
+  CHECK(newest->offset == counting_size - 8);
+  CHECK(newest->data == Bytes(ByteView("0393215\n")));
+  CHECK(newest->reached_end);
+
+  std::ofstream(sandbox + "/go").put('\n');
+  CHECK(world.await_end("t") == TaskEnd{.exit = TaskExit{}});
+  // What it wrote at last was seen to before its end was told.
+  CHECK(std::filesystem::file_size(sandbox + "/stderr") == counting_size);
+  CHECK(occupied(sandbox + "/stderr") <= 1 << 20);
+}
+
+TEST_CASE("without a limit all output is kept", "[agentlib][process]") {
+  LauncherWorld world;
+  world.output_bytes_max = 0;
+  world.open();
+  world.launch(shell_task("t", counting_command));
+  CHECK(world.await_end("t") == TaskEnd{.exit = TaskExit{}});
+  CHECK(world.output("t") == counted(0, counting_size));
 }
 
 TEST_CASE("a name may be used again once its task is forgotten", "[agentlib][process]") {
