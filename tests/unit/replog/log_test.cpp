@@ -202,6 +202,8 @@ TEST_CASE("a member that was away catches up, from memory and from the others' d
           "[replog][log]") {
   Told told;
   Members members;
+  // The one that goes away must not lead: what it had in flight would be in doubt.
+  Log::Writer writer = get(members[0].start_writer());
   get(members[0].append(bytes("before")));
   members.stop(2);
   std::vector<Op<Position>> open;
