@@ -76,7 +76,8 @@ class RunSession {
         .ask(wire::StopJobRequest{.job = job_}, client_.timeout())
         .then(lifeline_.guard([this](Result<wire::AdminBody> answer) {
           if (!answer) complain("cannot stop the job: " + answer.error().context);
-          if (output_error_ != 0) finish("");
+          // Nobody can be told to stop it: then at least this command ends.
+          if (!answer || output_error_ != 0) finish("");
         }));
   }
 
