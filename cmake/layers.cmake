@@ -12,11 +12,14 @@ target_compile_options(cluster_options INTERFACE
 if(CLUSTER_SANITIZE)
   add_compile_options(-fsanitize=${CLUSTER_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${CLUSTER_SANITIZE})
-  # gcc 12 sees uninitialised variants where instrumented code has none.
-  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
   if(CLUSTER_SANITIZE MATCHES thread)
     add_compile_options(-Wno-tsan)
   endif()
+endif()
+
+# gcc 12 sees uninitialised variants where instrumented, or fully optimised, code has none.
+if(CLUSTER_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
 endif()
 
 find_program(CLUSTER_MOLD mold)
