@@ -1,0 +1,9 @@
+// Makes every fdatasync and fsync of this program, and of the libraries in it, slower: a disk of a
+// cloud. In place of a preloaded library.
+#pragma once
+
+namespace bench {
+
+void slow_syncs_down(double ms);
+
+}  // namespace bench
