@@ -186,7 +186,25 @@ void add_sim(CLI::App& root, Chosen& chosen) {
       "  cluster sim --seeds 1234 --verbose    # one history again, with all that was logged\n\n"
       "Each seed is one history of lost messages, crashes and failing disks, the same on every\n"
       "machine. A failure prints the line that replays it, and the exit code is 1.");
-  app->callback([options, &chosen] { chosen = [options] { return cmd_sim(*options); }; });
+  auto history = std::make_shared<CheckHistoryOptions>();
+  CLI::App* check = app->add_subcommand(
+      "check-history", "Say whether clients' operations in a file are linearizable");
+  check->add_option("FILE", history->file, "JSON lines; - for standard input")->required();
+  check->footer(
+      "Each line is an object: "
+      "{\"type\":\"invoke\",\"client\":\"a\",\"call\":\"put\",\"key\":\"x\",\n"
+      "\"value\":\"1\",\"time\":17}, then \"return\", \"unknown\" or \"failed\" of that client. "
+      "Calls are\n"
+      "put, get (returns \"value\"), cas (\"expected\"; returns \"swapped\"), append (returns\n"
+      "\"position\"), read (returns \"entries\") and catch_up (returns \"end\").\n\n"
+      "The exit code is 0 for linearizable, 1 for not, 3 when the search grew too large.");
+  app->callback([app, check, options, history, &chosen] {
+    if (app->got_subcommand(check)) {
+      chosen = [history] { return cmd_check_history(*history); };
+    } else {
+      chosen = [options] { return cmd_sim(*options); };
+    }
+  });
 }
 
 }  // namespace

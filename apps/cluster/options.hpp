@@ -125,6 +125,10 @@ struct SimOptions {
   bool verbose = false;
 };
 
+struct CheckHistoryOptions {
+  std::string file;  // "-": standard input.
+};
+
 // The commands: each returns the program's exit code.
 int cmd_master(const MasterCommand&);
 int cmd_agent(const AgentCommand&);
@@ -141,5 +145,6 @@ int cmd_logs(const LogsOptions&);
 int cmd_kill(const KillOptions&);
 int cmd_status(const StatusOptions&);
 int cmd_sim(const SimOptions&);
+int cmd_check_history(const CheckHistoryOptions&);
 
 }  // namespace cluster::app
