@@ -13,13 +13,16 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "cluster/members.hpp"
 #include "cluster/metrics.hpp"
 #include "cluster/op.hpp"
 #include "cluster/result.hpp"
 #include "cluster/runtime.hpp"
+#include "cluster/state_machine.hpp"
 #include "cluster/types.hpp"
 
 namespace cluster {
@@ -53,18 +56,59 @@ struct Peer {
   friend bool operator==(const Peer&, const Peer&) = default;
 };
 
+// When a log with a state machine takes a snapshot by itself, and what it keeps of the entries that
+// the snapshot covers, for members that are a little behind. 0: not for this reason.
+struct SnapshotPolicy {
+  std::size_t after_bytes = 64 << 20;
+  std::uint64_t after_entries = 1'000'000;
+  std::size_t keep_bytes = 16 << 20;
+};
+
+// What the replica is kept in. A directory is of one kind for ever.
+enum class StoreKind : std::uint8_t {
+  journal = 0,  // Preallocated segments, one sync for each group.
+  lmdb = 1,     // An LMDB environment: two syncs for each group.
+};
+
 struct LogOptions {
-  std::string directory;      // Holds this replica and its identity; created when missing.
-  NodeId self;                // Must be one of `members`, and the one the directory was made for.
-  std::vector<Peer> members;  // All voters, `self` included; a majority decides.
-  ClusterUid cluster;         // Every member's must be the same.
-  Endpoint listen;            // Empty host: the endpoint of `self` in `members`.
+  std::string directory;  // Holds this replica and its identity; created when missing.
+
+  // How an empty directory becomes a member; a directory that is one already needs none of these
+  // (where they are given they must agree with it).
+  // Founders: every one is started with the same `cluster` and `members`, and once all of them are
+  // up with empty directories they agree on the list. A newcomer: `join` alone, a token.
+  ClusterUid cluster;
+  NodeId self;
+  std::vector<Peer> members;
+  std::string join;
+
+  Endpoint listen;                       // Empty host: the endpoint that the members know.
   std::size_t entry_size_max = 1 << 20;  // Bytes, to 16 MiB; larger appends fail with `too_large`.
   std::size_t queue_bytes_max = 64 << 20;  // Appends beyond it fail with `overloaded`.
   Duration request_timeout = std::chrono::seconds(10);
   Duration election_timeout = std::chrono::milliseconds(600);  // At least; up to twice as long.
   Duration heartbeat_interval = std::chrono::milliseconds(60);
   std::uint64_t seed = 0;  // Of the election's randomness; 0: taken from the system.
+
+  // Applied from the newest snapshot on; nothing else may `follow` then, and `truncate` is refused.
+  // Must outlive the log.
+  StateMachine* state_machine = nullptr;
+  SnapshotPolicy snapshots;
+  std::size_t catch_up_bytes_per_second = 64 << 20;  // To all members that are behind; 0: no limit.
+
+  // A leader answers reads by its lease, without a round of messages, as long as no member's clock
+  // runs faster or slower than another's by more than the bound. All members must allow it.
+  bool lease_reads = false;
+  std::uint32_t clock_drift_permille_max = 10;
+
+  StoreKind store = StoreKind::journal;
+  std::size_t store_bytes_max = std::size_t{64} << 30;  // Writes beyond it fail this replica.
+  // A leader whose disk finishes no sync for so long steps down, and does not stand again before
+  // one has finished.
+  Duration disk_stall_timeout = std::chrono::seconds(2);
+  // How fast the store is read through in the background, looking for damage; 0: never.
+  std::size_t scrub_bytes_per_second = 4 << 20;
+  std::size_t compress_min = 0;  // Entries of so many bytes travel and rest compressed; 0: none.
 };
 
 // Who leads. A term has one leader; terms only grow. `is_self` becomes true once this member has
@@ -116,6 +160,28 @@ class Log {
   // Calls `observer` with the present leadership and then with each change; changes that come
   // faster than they are taken are merged into the latest.
   void watch_leadership(std::function<void(const Leadership&)> observer);
+
+  // Everything before `to` is forgotten, in every member, by way of an entry. Yields the first
+  // position that is kept, which is not after `to`. `unsupported` with a state machine.
+  Op<Position> truncate(Position to);
+
+  // With a state machine: takes a snapshot now, whatever the policy says; yields the position that
+  // it reaches to.
+  Op<Position> take_snapshot();
+  // With a state machine: waits until it has applied everything that was chosen, anywhere, when the
+  // call was made. Reads of it are linearizable then.
+  Op<Position> read_barrier();
+
+  Members members() const;
+  // Changes the members by one entry, through any member, and yields them. `invalid_argument`: the
+  // result could not decide anything (it would lose the quorum, a newcomer has not caught up);
+  // the context says why. One change at a time: `overloaded` while another is under way.
+  Op<Members> change_members(std::vector<MemberEdit> edits);
+  // Adds a learner or witness and yields the token to start it with.
+  Op<JoinToken> add_member(AddMember newcomer);
+  // Makes `to` the leader: a voter that is up. The present leader takes no appends meanwhile; they
+  // wait.
+  Op<Leadership> transfer_leadership(NodeId to);
 
   // Takes over as the only writer: makes this member the leader where it is not. Succeeds after
   // every earlier write is settled and learned here, so the new writer starts from a complete

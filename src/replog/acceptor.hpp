@@ -14,7 +14,13 @@ struct Recovered {
   Ballot promised;
   Position chosen_end{1};         // A lower bound.
   Position first{1};              // Of `entries`' range: older ones are in the store only.
-  std::vector<LogEntry> entries;  // In order; everything accepted from `first` on.
+  std::vector<LogEntry> entries;  // In order; everything accepted from `first` on that is sound.
+  std::uint64_t chosen_term = 0;  // Of the last entry before `chosen_end` that has one.
+  Configuration configuration;    // The last that was set; empty when none was.
+  Position kept_from{1};          // Older entries are not kept.
+  // Positions at or after `kept_from` where an entry was durable that cannot be read any more, or
+  // cannot be told from one that never was: this member must not answer for them.
+  std::vector<PositionRange> damaged;
 };
 
 class Acceptor {

@@ -3,9 +3,12 @@
 #include <capnp/serialize.h>
 
 #include <cstring>
+#include <set>
 #include <utility>
 
+#include "base/crc32c.hpp"
 #include "replog/messages.hpp"
+#include "replog/store.hpp"
 #include "schema/log.capnp.h"
 
 namespace cluster::replog {
@@ -30,7 +33,22 @@ void put_entries(List list, const std::vector<LogEntry>& entries) {
     put(to.initBallot(), entries[i].ballot);
     to.setKind(static_cast<std::uint8_t>(entries[i].value.kind));
     to.setTerm(entries[i].value.term);
+    to.setBare(entries[i].value.is_bare);
     to.setData(as_kj(entries[i].value.data));
+  }
+}
+
+void put(cs::LogConfiguration::Builder to, const Configuration& configuration) {
+  to.setIdsEnd(configuration.ids_end().value());
+  auto members = to.initMembers(static_cast<unsigned>(configuration.all().size()));
+  for (unsigned i = 0; i < members.size(); ++i) {
+    const Member& member = configuration.all()[i];
+    members[i].setId(member.id.value());
+    members[i].setIncarnation(member.incarnation);
+    members[i].setRole(static_cast<std::uint8_t>(member.role));
+    members[i].setJoinSecret(member.join_secret);
+    members[i].setHost(member.endpoint.host.c_str());
+    members[i].setPort(member.endpoint.port);
   }
 }
 
@@ -68,6 +86,7 @@ void put(cs::LogEnvelope::Builder to, const Accept& m) {
   for (unsigned i = 0; i < m.values.size(); ++i) {
     values[i].setKind(static_cast<std::uint8_t>(m.values[i].kind));
     values[i].setTerm(m.values[i].term);
+    values[i].setBare(m.values[i].is_bare);
     values[i].setData(as_kj(m.values[i].data));
   }
 }
@@ -85,6 +104,7 @@ void put(cs::LogEnvelope::Builder to, const Heartbeat& m) {
   b.setChosenEnd(m.chosen_end.value());
   b.setLeadAt(m.lead_at.value());
   b.setSequence(m.sequence);
+  b.setWantsLease(m.wants_lease);
 }
 void put(cs::LogEnvelope::Builder to, const Heard& m) {
   auto b = to.initHeard();
@@ -93,8 +113,13 @@ void put(cs::LogEnvelope::Builder to, const Heard& m) {
   put(b.initPromised(), m.promised);
   b.setSequence(m.sequence);
   b.setChosenEnd(m.chosen_end.value());
+  b.setGrantsLease(m.grants_lease);
 }
-void put(cs::LogEnvelope::Builder to, const Learn& m) { to.initLearn().setFrom(m.from.value()); }
+void put(cs::LogEnvelope::Builder to, const Learn& m) {
+  auto b = to.initLearn();
+  b.setFrom(m.from.value());
+  b.setEnd(m.end.value());
+}
 void put(cs::LogEnvelope::Builder to, const Learned& m) {
   auto b = to.initLearned();
   b.setChosenEnd(m.chosen_end.value());
@@ -128,6 +153,133 @@ void put(cs::LogEnvelope::Builder to, const ReadIndexed& m) {
   b.setEnd(m.end.value());
 }
 
+void put(cs::LogEnvelope::Builder to, const SnapshotOffered& m) {
+  auto b = to.initSnapshotOffered();
+  b.setEnd(m.end.value());
+  b.setTerm(m.term);
+  put(b.initConfiguration(), m.configuration);
+  b.setSince(m.configuration.since().value());
+  b.setId(m.id);
+  b.setSize(m.size);
+  b.setChecksum(m.checksum);
+}
+void put(cs::LogEnvelope::Builder to, const SnapshotFetch& m) {
+  auto b = to.initSnapshotFetch();
+  b.setId(m.id);
+  b.setOffset(m.offset);
+}
+void put(cs::LogEnvelope::Builder to, const SnapshotChunk& m) {
+  auto b = to.initSnapshotChunk();
+  b.setId(m.id);
+  b.setOffset(m.offset);
+  b.setData(as_kj(m.data));
+}
+
+using Edit = cs::LogCommand::MemberEdit;
+void put_endpoint(Edit::Builder to, const Endpoint& endpoint) {
+  to.setHost(endpoint.host.c_str());
+  to.setPort(endpoint.port);
+}
+void put(Edit::Builder to, const AddMember& edit) {
+  to.setKind(Edit::Kind::ADD);
+  put_endpoint(to, edit.endpoint);
+  to.setRole(static_cast<std::uint8_t>(edit.role));
+}
+void put(Edit::Builder to, const SetMemberRole& edit) {
+  to.setKind(Edit::Kind::SET_ROLE);
+  to.setId(edit.id.value());
+  to.setRole(static_cast<std::uint8_t>(edit.role));
+}
+void put(Edit::Builder to, const SetMemberEndpoint& edit) {
+  to.setKind(Edit::Kind::SET_ENDPOINT);
+  to.setId(edit.id.value());
+  put_endpoint(to, edit.endpoint);
+}
+void put(Edit::Builder to, const RemoveMember& edit) {
+  to.setKind(Edit::Kind::REMOVE);
+  to.setId(edit.id.value());
+}
+void put(cs::LogCommand::Builder to, const ChangeMembers& body) {
+  auto edits = to.initChangeMembers(static_cast<unsigned>(body.edits.size()));
+  for (unsigned i = 0; i < edits.size(); ++i) {
+    std::visit([&](const auto& edit) { put(edits[i], edit); }, body.edits[i]);
+  }
+}
+void put(cs::LogCommand::Builder to, const TransferLeadership& body) {
+  to.setTransferLeadership(body.to.value());
+}
+void put(cs::LogCommand::Builder to, const TruncateLog& body) { to.setTruncate(body.to.value()); }
+void put(cs::LogEnvelope::Builder to, const Command& m) {
+  auto b = to.initCommand();
+  put(b.initBallot(), m.ballot);
+  b.setTag(m.tag);
+  std::visit([&](const auto& body) { put(b, body); }, m.body);
+}
+void put(cs::LogEnvelope::Builder to, const Commanded& m) {
+  auto b = to.initCommanded();
+  b.setTag(m.tag);
+  b.setErrc(static_cast<std::uint16_t>(m.errc));
+  b.setMaybe(m.outcome == Outcome::maybe);
+  b.setContext(m.context.c_str());
+  b.setPosition(m.position.value());
+}
+void put(cs::LogEnvelope::Builder to, const CampaignNow& m) {
+  put(to.initCampaignNow().initBallot(), m.ballot);
+}
+void put(cs::LogEnvelope::Builder to, const RangeSum& m) {
+  auto b = to.initRangeSum();
+  b.setFirst(m.first.value());
+  b.setEnd(m.end.value());
+  b.setChecksum(m.checksum);
+}
+void put(cs::LogEnvelope::Builder to, const RangeSummed& m) {
+  auto b = to.initRangeSummed();
+  b.setFirst(m.first.value());
+  b.setEnd(m.end.value());
+  b.setKnown(m.is_known);
+  b.setChecksum(m.checksum);
+}
+void put(cs::LogEnvelope::Builder to, const Introduce& m) {
+  to.initIntroduce().setFounders(m.founders);
+}
+void put(cs::LogEnvelope::Builder to, const Join& m) {
+  auto b = to.initJoin();
+  b.setSecret(m.secret);
+  b.setHost(m.endpoint.host.c_str());
+  b.setPort(m.endpoint.port);
+}
+void put(cs::LogEnvelope::Builder to, const Form& m) {
+  auto b = to.initForm();
+  put(b.initConfiguration(), m.configuration);
+  b.setSince(m.configuration.since().value());
+}
+
+// An empty reason: it is sound.
+std::string read_configuration(cs::LogConfiguration::Reader from, Position since,
+                               Configuration& configuration) {
+  std::vector<Member> members;
+  std::set<NodeId> ids;
+  bool has_voter = false;
+  std::uint64_t ids_end = from.getIdsEnd();
+  if (ids_end == 0 || ids_end > member_id_max + 1) return "the end of the ids is out of range";
+  for (auto m : from.getMembers()) {
+    if (m.getId() == 0 || m.getId() >= ids_end) return "a member's id is out of range";
+    if (m.getRole() > static_cast<std::uint8_t>(MemberRole::learner)) return "a role is unknown";
+    if (!ids.insert(NodeId(m.getId())).second) return "a member is named twice";
+    auto role = static_cast<MemberRole>(m.getRole());
+    has_voter = has_voter || role == MemberRole::voter;
+    members.push_back(
+        Member{.id = NodeId(m.getId()),
+               .incarnation = m.getIncarnation(),
+               .role = role,
+               .join_secret = m.getJoinSecret(),
+               .endpoint = {std::string(m.getHost().cStr(), m.getHost().size()), m.getPort()}});
+  }
+  if (!has_voter) return "a configuration has no voter";
+  configuration = Configuration(since, std::move(members), NodeId(ids_end));
+  return {};
+}
+
 // Reads one envelope out of `source`, whose bytes the values share.
 class Reader {
  public:
@@ -136,9 +288,9 @@ class Reader {
   Result<Envelope> read(cs::LogEnvelope::Reader from) {
     Envelope envelope{.cluster = ClusterUid(from.getCluster()),
                       .from = NodeId(from.getFrom()),
-                      .to = NodeId(from.getTo()),
+                      .incarnation = from.getIncarnation(),
                       .message = message(from)};
-    if (!envelope.from || envelope.from.value() > member_id_max || !envelope.to) {
+    if (!envelope.from || envelope.from.value() > member_id_max) {
       fail("a member's id is out of range");
     }
     if (!problem_.empty()) return Error{Errc::protocol, "log message: " + problem_};
@@ -146,8 +298,15 @@ class Reader {
   }
 
  private:
-  void fail(const char* problem) {
+  void fail(const std::string& problem) {
     if (problem_.empty()) problem_ = problem;
+  }
+
+  Configuration configuration(cs::LogConfiguration::Reader from, std::uint64_t since) {
+    Configuration configuration;
+    std::string problem = read_configuration(from, position(since, false), configuration);
+    if (!problem.empty()) fail(problem);
+    return configuration;
   }
 
   Bytes bytes(capnp::Data::Reader data) {
@@ -174,7 +333,23 @@ class Reader {
   template <class From>
   Value value(const From& from) {
     if (from.getKind() > kind_max) fail("an entry's kind is unknown");
-    return Value{static_cast<Kind>(from.getKind()), bytes(from.getData()), from.getTerm()};
+    return Value{static_cast<Kind>(from.getKind()), bytes(from.getData()), from.getTerm(),
+                 from.getBare()};
+  }
+
+  NodeId member(std::uint64_t value) {
+    if (value == 0 || value > member_id_max) fail("a member's id is out of range");
+    return NodeId(value);
+  }
+
+  MemberRole role(std::uint8_t value) {
+    if (value > static_cast<std::uint8_t>(MemberRole::learner)) fail("a member's role is unknown");
+    return static_cast<MemberRole>(value);
+  }
+
+  template <class From>
+  Endpoint endpoint(const From& from) {
+    return Endpoint{std::string(from.getHost().cStr(), from.getHost().size()), from.getPort()};
   }
 
   template <class List>
@@ -214,14 +389,18 @@ class Reader {
       case cs::LogEnvelope::HEARTBEAT: {
         auto m = from.getHeartbeat();
         return Heartbeat{ballot(m.getBallot()), position(m.getChosenEnd()),
-                         position(m.getLeadAt(), false), m.getSequence()};
+                         position(m.getLeadAt(), false), m.getSequence(), m.getWantsLease()};
       }
       case cs::LogEnvelope::HEARD: {
         auto m = from.getHeard();
-        return Heard{ballot(m.getBallot()), m.getGranted(), ballot(m.getPromised()),
-                     m.getSequence(), position(m.getChosenEnd())};
+        return Heard{ballot(m.getBallot()),      m.getGranted(),
+                     ballot(m.getPromised()),    m.getSequence(),
+                     position(m.getChosenEnd()), m.getGrantsLease()};
       }
-      case cs::LogEnvelope::LEARN: return Learn{position(from.getLearn().getFrom())};
+      case cs::LogEnvelope::LEARN: {
+        auto m = from.getLearn();
+        return Learn{position(m.getFrom()), position(m.getEnd(), false)};
+      }
       case cs::LogEnvelope::LEARNED: {
         auto m = from.getLearned();
         return Learned{entries(m.getEntries()), position(m.getChosenEnd())};
@@ -249,9 +428,95 @@ class Reader {
         auto m = from.getReadIndexed();
         return ReadIndexed{m.getTag(), m.getGranted(), position(m.getEnd(), false)};
       }
+      case cs::LogEnvelope::SNAPSHOT_OFFERED: return offered(from.getSnapshotOffered());
+      case cs::LogEnvelope::SNAPSHOT_FETCH: {
+        auto m = from.getSnapshotFetch();
+        return SnapshotFetch{m.getId(), m.getOffset()};
+      }
+      case cs::LogEnvelope::SNAPSHOT_CHUNK: {
+        auto m = from.getSnapshotChunk();
+        return SnapshotChunk{m.getId(), m.getOffset(), bytes(m.getData())};
+      }
+      case cs::LogEnvelope::COMMAND: return command(from.getCommand());
+      case cs::LogEnvelope::COMMANDED: return commanded(from.getCommanded());
+      case cs::LogEnvelope::CAMPAIGN_NOW:
+        return CampaignNow{ballot(from.getCampaignNow().getBallot())};
+      case cs::LogEnvelope::RANGE_SUM: {
+        auto m = from.getRangeSum();
+        auto asked = range(m.getFirst(), m.getEnd());
+        return RangeSum{asked.first, asked.end, m.getChecksum()};
+      }
+      case cs::LogEnvelope::RANGE_SUMMED: {
+        auto m = from.getRangeSummed();
+        auto asked = range(m.getFirst(), m.getEnd());
+        return RangeSummed{asked.first, asked.end, m.getKnown(), m.getChecksum()};
+      }
+      case cs::LogEnvelope::INTRODUCE: return Introduce{from.getIntroduce().getFounders()};
+      case cs::LogEnvelope::JOIN: {
+        auto m = from.getJoin();
+        return Join{m.getSecret(), endpoint(m)};
+      }
+      case cs::LogEnvelope::FORM: {
+        auto m = from.getForm();
+        return Form{configuration(m.getConfiguration(), m.getSince())};
+      }
     }
     fail("a message of a kind that this version does not know");
     return Learn{};
+  }
+
+  PositionRange range(std::uint64_t first, std::uint64_t end) {
+    if (end < first) fail("a range is reversed");
+    return PositionRange{position(first), position(end)};
+  }
+
+  SnapshotOffered offered(cs::SnapshotOffered::Reader m) {
+    return SnapshotOffered{.end = position(m.getEnd()),
+                           .term = m.getTerm(),
+                           .configuration = configuration(m.getConfiguration(), m.getSince()),
+                           .id = m.getId(),
+                           .size = m.getSize(),
+                           .checksum = m.getChecksum()};
+  }
+
+  Command command(cs::LogCommand::Reader m) {
+    Command command{.ballot = ballot(m.getBallot()), .tag = m.getTag(), .body = {}};
+    switch (m.which()) {
+      case cs::LogCommand::CHANGE_MEMBERS: {
+        ChangeMembers body;
+        for (auto edit : m.getChangeMembers()) body.edits.push_back(member_edit(edit));
+        command.body = std::move(body);
+        return command;
+      }
+      case cs::LogCommand::TRANSFER_LEADERSHIP:
+        command.body = TransferLeadership{member(m.getTransferLeadership())};
+        return command;
+      case cs::LogCommand::TRUNCATE:
+        command.body = TruncateLog{position(m.getTruncate())};
+        return command;
+    }
+    fail("a command of a kind that this version does not know");
+    return command;
+  }
+
+  MemberEdit member_edit(Edit::Reader m) {
+    switch (m.getKind()) {
+      case Edit::Kind::ADD: return AddMember{endpoint(m), role(m.getRole())};
+      case Edit::Kind::SET_ROLE: return SetMemberRole{member(m.getId()), role(m.getRole())};
+      case Edit::Kind::SET_ENDPOINT: return SetMemberEndpoint{member(m.getId()), endpoint(m)};
+      case Edit::Kind::REMOVE: return RemoveMember{member(m.getId())};
+    }
+    fail("a change of members of a kind that this version does not know");
+    return RemoveMember{};
+  }
+
+  Commanded commanded(cs::LogCommanded::Reader m) {
+    if (m.getErrc() > static_cast<std::uint16_t>(Errc::failed)) fail("an error is unknown");
+    return Commanded{.tag = m.getTag(),
+                     .errc = static_cast<Errc>(m.getErrc()),
+                     .outcome = m.getMaybe() ? Outcome::maybe : Outcome::not_applied,
+                     .context = std::string(m.getContext().cStr(), m.getContext().size()),
+                     .position = position(m.getPosition(), false)};
   }
 
   Promised promised(cs::Promised::Reader m) {
@@ -291,6 +556,13 @@ bool is_aligned(const char* at) {
   return reinterpret_cast<std::uintptr_t>(at) % alignof(capnp::word) == 0;
 }
 
+Bytes to_bytes(capnp::MessageBuilder& builder) {
+  std::string text(capnp::computeSerializedSizeInWords(builder) * sizeof(capnp::word), '\0');
+  kj::ArrayOutputStream out(kj::arrayPtr(reinterpret_cast<kj::byte*>(text.data()), text.size()));
+  capnp::writeMessage(out, builder);
+  return Bytes(std::move(text));
+}
+
 }  // namespace
 
 Bytes encode(const Envelope& envelope) {
@@ -301,12 +573,34 @@ Bytes encode(const Envelope& envelope) {
   auto root = builder.initRoot<cs::LogEnvelope>();
   root.setCluster(envelope.cluster.value());
   root.setFrom(envelope.from.value());
-  root.setTo(envelope.to.value());
+  root.setIncarnation(envelope.incarnation);
   std::visit([&](const auto& m) { put(root, m); }, envelope.message);
-  std::string text(capnp::computeSerializedSizeInWords(builder) * sizeof(capnp::word), '\0');
-  kj::ArrayOutputStream out(kj::arrayPtr(reinterpret_cast<kj::byte*>(text.data()), text.size()));
-  capnp::writeMessage(out, builder);
-  return Bytes(std::move(text));
+  return to_bytes(builder);
+}
+
+Bytes encode(const Configuration& configuration) {
+  capnp::MallocMessageBuilder builder;
+  put(builder.initRoot<cs::LogConfiguration>(), configuration);
+  return to_bytes(builder);
+}
+
+Result<Configuration> decode_configuration(ByteView bytes, Position since) {
+  auto wrong = [&](const std::string& problem) {
+    return Error{Errc::corrupt,
+                 "the members set at position " + std::to_string(since.value()) + ": " + problem};
+  };
+  try {
+    auto copy = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
+    std::memcpy(copy.begin(), bytes.data(), copy.size() * sizeof(capnp::word));
+    capnp::FlatArrayMessageReader reader(copy.asPtr());
+    Configuration configuration;
+    std::string problem =
+        read_configuration(reader.getRoot<cs::LogConfiguration>(), since, configuration);
+    if (!problem.empty()) return wrong(problem);
+    return configuration;
+  } catch (const kj::Exception& exception) {
+    return wrong(exception.getDescription().cStr());
+  }
 }
 
 Result<Envelope> decode_envelope(const Bytes& bytes) {
@@ -326,6 +620,13 @@ Result<Envelope> decode_envelope(const Bytes& bytes) {
   } catch (const kj::Exception& exception) {
     return Error{Errc::protocol, std::string("log message: ") + exception.getDescription().cStr()};
   }
+}
+
+std::uint32_t checksum_value(std::uint32_t before, const LogEntry& entry) {
+  std::uint64_t words[] = {entry.position.value(), static_cast<std::uint64_t>(entry.value.kind),
+                           entry.value.term};
+  std::uint32_t sum = crc32c(ByteView(reinterpret_cast<const char*>(words), sizeof(words)), before);
+  return crc32c(entry.value.data.view(), sum);
 }
 
 }  // namespace cluster::replog

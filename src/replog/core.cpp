@@ -6,12 +6,14 @@ namespace cluster::replog {
 
 Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger log, Time now)
     : options_(options),
-      configuration_(options.members),
+      configuration_(recovered.configuration.is_empty() ? options.founders
+                                                        : recovered.configuration),
       random_(seed),
       log_(std::move(log)),
       acceptor_(options.self, recovered, options.answer_bytes_max),
       chosen_end_(recovered.chosen_end),
-      settled_term_(last_term(acceptor_.window(), recovered.first, recovered.chosen_end)),
+      settled_term_(std::max(recovered.chosen_term,
+                             last_term(acceptor_.window(), recovered.first, recovered.chosen_end))),
       recorded_chosen_end_(recovered.chosen_end),
       highest_(recovered.promised),
       heard_leader_at_(now - options.election_timeout),
@@ -20,7 +22,7 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
   CLUSTER_CHECK(configuration_.has(options_.self), "a member is one of the members");
   CLUSTER_CHECK(chosen_end_ >= Position(1), "positions start at 1");
   CLUSTER_CHECK(recovered.first <= chosen_end_, "open entries are in memory");
-  bool is_alone = configuration_.members().size() == 1;
+  bool is_alone = configuration_.voters().size() == 1;
   postpone_election(now);
   if (is_alone) election_at_ = now;
 }
@@ -29,7 +31,11 @@ void Core::on(Time now, NodeId from, const Message& message, Effects& effects) {
   if (!configuration_.has(from)) return;
   if (log_.is_on(LogLevel::debug))
     log_.debug("received", "from", from, "message", name_of(message));
-  std::visit([&](const auto& m) { on(now, from, m, effects); }, message);
+  std::visit(
+      [&](const auto& m) {
+        if constexpr (requires { on(now, from, m, effects); }) on(now, from, m, effects);
+      },
+      message);
   if (role_ == Role::leader && pipeline_->settled() < chosen_end_) settle(now, effects);
   finish(effects);
 }
@@ -46,7 +52,7 @@ void Core::on_time(Time now, Effects& effects) {
         start_pre_vote(now, effects);
       } else if (now >= prepare_again_at_) {
         prepare_again_at_ = now + options_.heartbeat_interval * 2;
-        for (NodeId member : configuration_.members()) {
+        for (NodeId member : configuration_.voters()) {
           if (!preparation_->is_whole(member)) send_prepare(member, effects);
         }
       }
@@ -138,7 +144,7 @@ void Core::finish(Effects& effects) {
   // The hint rides along where something is written anyway; it is never worth a sync of its own.
   if (!effects.changes.empty() && chosen_end_ > recorded_chosen_end_) {
     recorded_chosen_end_ = chosen_end_;
-    effects.changes.push_back(SetChosenEnd{chosen_end_});
+    effects.changes.push_back(SetChosenEnd{chosen_end_, settled_term_});
   }
   // Half a window at a time, so that the search for its edge is rare.
   if (settled_bytes_ > options_.window_bytes / 2) {
@@ -194,8 +200,11 @@ Metrics Core::metrics() const {
 
 std::string_view name_of(const Message& message) {
   static constexpr std::string_view names[] = {
-      "PreVote", "PreVoted", "Prepare", "Promised", "Accept",    "Accepted",  "Heartbeat",
-      "Heard",   "Learn",    "Learned", "Forward",  "Forwarded", "ReadIndex", "ReadIndexed"};
+      "PreVote",       "PreVoted",      "Prepare",   "Promised",    "Accept",
+      "Accepted",      "Heartbeat",     "Heard",     "Learn",       "Learned",
+      "Forward",       "Forwarded",     "ReadIndex", "ReadIndexed", "SnapshotOffered",
+      "SnapshotFetch", "SnapshotChunk", "Command",   "Commanded",   "CampaignNow",
+      "RangeSum",      "RangeSummed",   "Introduce", "Join",        "Form"};
   static_assert(std::size(names) == std::variant_size_v<Message>);
   return names[message.index()];
 }

@@ -25,7 +25,8 @@ namespace cluster::replog {
 
 struct CoreOptions {
   NodeId self;
-  std::vector<NodeId> members;
+  std::uint64_t incarnation = 0;  // Of our directory.
+  Configuration founders;         // Where the store knows of none.
   Duration election_timeout = std::chrono::milliseconds(600);
   Duration heartbeat_interval = std::chrono::milliseconds(60);
   // How long news of a choice may wait for an Accept that carries it along.
@@ -120,7 +121,7 @@ class Core {
   bool is_peer(NodeId node) const { return node != options_.self && configuration_.has(node); }
   template <class F>
   void for_each_peer(F f) const {
-    for (NodeId member : configuration_.members()) {
+    for (NodeId member : configuration_.ids()) {
       if (member != options_.self) f(member);
     }
   }

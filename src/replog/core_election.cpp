@@ -64,7 +64,7 @@ void Core::start_prepare(Time now, Effects& effects) {
   postpone_election(now);
   prepare_again_at_ = now + options_.heartbeat_interval * 2;
   log_.info("prepares", "ballot", ballot_, "from", chosen_end_);
-  for (NodeId member : configuration_.members()) send_prepare(member, effects);
+  for (NodeId voter : configuration_.voters()) send_prepare(voter, effects);
 }
 
 void Core::send_prepare(NodeId to, Effects& effects) {

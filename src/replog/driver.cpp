@@ -7,10 +7,22 @@ namespace {
 
 constexpr std::size_t tail_bytes_max = 1u << 20;
 
-CoreOptions core_options(const LogOptions& options, const DriverLimits& limits) {
+Configuration founders_of(const LogOptions& options) {
+  std::vector<Member> members;
+  NodeId last;
+  for (const Peer& peer : options.members) {
+    members.push_back(Member{.id = peer.id, .endpoint = peer.endpoint});
+    last = std::max(last, peer.id);
+  }
+  return Configuration(Position{}, std::move(members), NodeId(last.value() + 1));
+}
+
+CoreOptions core_options(const LogOptions& options, const Identity& identity,
+                         const DriverLimits& limits) {
   CoreOptions core;
-  core.self = options.self;
-  for (const Peer& member : options.members) core.members.push_back(member.id);
+  core.self = identity.member;
+  core.incarnation = identity.incarnation;
+  core.founders = founders_of(options);
   core.election_timeout = options.election_timeout;
   core.heartbeat_interval = options.heartbeat_interval;
   core.window_bytes = limits.window_bytes;
@@ -54,7 +66,7 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
       log_(host.logger().with_part("log")),
       store_(std::move(store)),
       publish_(std::move(publish)),
-      core_(core_options(options_, limits_), std::move(recovered),
+      core_(core_options(options_, store_->identity(), limits_), std::move(recovered),
             options_.seed != 0 ? options_.seed : host.random_seed(), log_, host.now()),
       committer_(
           host,
@@ -119,25 +131,25 @@ void Driver::act_one(Send&& send) {
     self_messages_.push_back(std::move(send.message));
     return;
   }
-  links_->send(send.to, encode(Envelope{.cluster = options_.cluster,
+  links_->send(send.to, encode(Envelope{.cluster = store_->identity().cluster,
                                         .from = options_.self,
-                                        .to = send.to,
+                                        .incarnation = store_->identity().incarnation,
                                         .message = std::move(send.message)}));
 }
 
 void Driver::act_one(SendStored&& send) {
   auto stored = store_->read(send.first, send.end, limits_.answer_bytes_max);
   if (!stored) return fail(stored.error());
-  if (stored->empty()) return;
-  Position next = stored->back().position.next();
+  if (stored->entries.empty()) return;
+  Position next = stored->entries.back().position.next();
   Message message;
   if (auto* promised = std::get_if<Promised>(&send.message)) {
-    promised->entries = *std::move(stored);
+    promised->entries = std::move(stored->entries);
     promised->next = next;
     message = std::move(*promised);
   } else {
     auto& learned = std::get<Learned>(send.message);
-    learned.entries = *std::move(stored);
+    learned.entries = std::move(stored->entries);
     message = std::move(learned);
   }
   act_one(Send{send.to, std::move(message)});
@@ -179,13 +191,12 @@ bool Driver::on_message(Bytes bytes) {
     log_.warning("dropped garbage", "why", envelope.error().message());
     return false;
   }
-  bool is_for_us = envelope->cluster == options_.cluster && envelope->to == options_.self;
+  bool is_of_ours = envelope->cluster == store_->identity().cluster;
   // What we tell ourselves never travels: another process that claims to be us must not vote for
   // us.
-  if (!is_for_us || envelope->from == options_.self) {
+  if (!is_of_ours || envelope->from == options_.self) {
     garbage_ += 1;
-    log_.warning("refused a stranger", "from", envelope->from, "to", envelope->to, "cluster",
-                 envelope->cluster);
+    log_.warning("refused a stranger", "from", envelope->from, "cluster", envelope->cluster);
     return false;
   }
   step(
@@ -279,7 +290,15 @@ void Driver::expire(Time now) {
 Result<std::vector<LogEntry>> Driver::entries(Position from, Position to,
                                               std::size_t bytes_max) const {
   const Window& window = core_.acceptor().window();
-  if (from < window.first()) return store_->read(from, std::min(to, window.first()), bytes_max);
+  if (from < window.first()) {
+    auto stored = store_->read(from, std::min(to, window.first()), bytes_max);
+    if (!stored) return std::move(stored).error();
+    if (stored->entries.empty() && stored->damaged) {
+      return Error{Errc::corrupt, "log entry " + std::to_string(stored->damaged.value()) +
+                                      " is damaged on this member's disk"};
+    }
+    return std::move(stored->entries);
+  }
   Position next;
   return window.range(from, to, bytes_max, next);
 }

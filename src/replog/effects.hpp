@@ -80,10 +80,24 @@ struct PutEntry {
 // A hint that saves work after a restart; nothing depends on it.
 struct SetChosenEnd {
   Position end;
+  std::uint64_t term = 0;  // Of the last entry before `end` that has one.
   friend bool operator==(const SetChosenEnd&, const SetChosenEnd&) = default;
 };
 
-using Change = std::variant<SetPromise, PutEntry, SetChosenEnd>;
+// The members as of a chosen entry (or the founders). Never after a SetChosenEnd that passes it.
+struct SetConfiguration {
+  Configuration configuration;
+  friend bool operator==(const SetConfiguration&, const SetConfiguration&) = default;
+};
+// Everything before `first` is chosen and need not be kept; what lies at or after it stays. The
+// space is given back when it suits the store.
+struct SetBase {
+  Position first;
+  std::uint64_t term = 0;  // Of the last entry before `first` that has one.
+  friend bool operator==(const SetBase&, const SetBase&) = default;
+};
+
+using Change = std::variant<SetPromise, PutEntry, SetChosenEnd, SetConfiguration, SetBase>;
 
 struct Effects {
   std::vector<Action> now;

@@ -17,12 +17,13 @@ namespace {
 
 // Address space, not disk: the file grows as it is written.
 constexpr std::size_t map_size = std::size_t{64} << 30;
-constexpr std::uint32_t format = 1;
+constexpr std::uint32_t format = 2;
 
 // What stands on disk. Integers are the machine's own (little endian on all that we build for).
 struct EntryHeader {
   std::uint32_t checksum;  // crc32c of everything after it, the position included.
-  std::uint32_t kind;
+  std::uint16_t kind;
+  std::uint16_t is_bare;
   std::uint64_t position;
   std::uint64_t round;
   std::uint64_t member;
@@ -33,6 +34,19 @@ struct StoredBallot {
   std::uint32_t format;
   std::uint64_t round;
   std::uint64_t member;
+};
+// A number and the term of the last entry before that position.
+struct StoredPosition {
+  std::uint32_t checksum;
+  std::uint32_t format;
+  std::uint64_t position;
+  std::uint64_t term;
+};
+// Followed by the encoded configuration.
+struct StoredConfiguration {
+  std::uint32_t checksum;
+  std::uint32_t format;
+  std::uint64_t since;
 };
 struct StoredIdentity {
   std::uint32_t checksum;
@@ -118,14 +132,17 @@ Result<LogEntry> decode_entry(Position at, ByteView stored) {
   if (header.checksum != checksum_of(header, data)) return damaged("its checksum does not match");
   if (header.position != at.value()) return damaged("it is another position's");
   if (header.kind > kind_max) return damaged("its kind is unknown");
-  return LogEntry{.position = at,
-                  .ballot = {.round = header.round, .member = NodeId(header.member)},
-                  .value = {static_cast<Kind>(header.kind), Bytes(data), header.term}};
+  return LogEntry{
+      .position = at,
+      .ballot = {.round = header.round, .member = NodeId(header.member)},
+      .value = {static_cast<Kind>(header.kind), Bytes(data), header.term, header.is_bare != 0}};
 }
 
 class LmdbStore final : public Store {
  public:
   LmdbStore(std::string directory, int lock) : directory_(std::move(directory)), lock_(lock) {}
+
+  const Identity& identity() const override { return identity_; }
   ~LmdbStore() override {
     if (env_ != nullptr) mdb_env_close(env_);
     ::close(lock_);
@@ -160,11 +177,10 @@ class LmdbStore final : public Store {
     return txn->commit();
   }
 
-  Result<std::vector<LogEntry>> read(Position first, Position end,
-                                     std::size_t bytes_max) const override {
+  Result<StoredEntries> read(Position first, Position end, std::size_t bytes_max) const override {
     auto txn = Transaction::begin(env_, MDB_RDONLY);
     if (!txn) return std::move(txn).error();
-    std::vector<LogEntry> found;
+    StoredEntries found;
     Cursor cursor(txn->get(), entries_);
     std::size_t bytes = 0;
     ByteView stored;
@@ -172,12 +188,48 @@ class LmdbStore final : public Store {
     int rc = cursor.get(at, stored, MDB_SET_RANGE);
     for (; rc == 0 && at < end && bytes < bytes_max; rc = cursor.get(at, stored, MDB_NEXT)) {
       auto entry = decode_entry(at, stored);
-      if (!entry) return std::move(entry).error();
+      if (!entry) {
+        found.damaged = at;
+        return found;
+      }
       bytes += entry->value.cost();
-      found.push_back(*std::move(entry));
+      found.entries.push_back(*std::move(entry));
     }
     if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
     return found;
+  }
+
+  Result<RangeCheck> check(Position first, Position end, std::size_t bytes_max) const override {
+    auto txn = Transaction::begin(env_, MDB_RDONLY);
+    if (!txn) return std::move(txn).error();
+    RangeCheck checked{.end = end, .damaged = {}};
+    Cursor cursor(txn->get(), entries_);
+    std::size_t bytes = 0;
+    ByteView stored;
+    Position at = first;
+    int rc = cursor.get(at, stored, MDB_SET_RANGE);
+    for (; rc == 0 && at < end; rc = cursor.get(at, stored, MDB_NEXT)) {
+      if (bytes >= bytes_max) {
+        checked.end = at;
+        break;
+      }
+      bytes += stored.size();
+      auto entry = decode_entry(at, stored);
+      if (entry) {
+        checked.checksum = checksum_value(checked.checksum, *entry);
+      } else {
+        checked.damaged.push_back(at);
+      }
+    }
+    if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
+    return checked;
+  }
+
+  StoreUsage usage() const override {
+    MDB_envinfo info{};
+    MDB_stat stat{};
+    if (mdb_env_info(env_, &info) != 0 || mdb_env_stat(env_, &stat) != 0) return {};
+    return {.bytes = (info.me_last_pgno + 1) * stat.ms_psize, .bytes_max = info.me_mapsize};
   }
 
   Result<Recovered> recover(std::size_t window_bytes) override {
@@ -187,11 +239,13 @@ class LmdbStore final : public Store {
     if (auto read = get_ballot(txn->get(), "promise", recovered.promised); !read) {
       return std::move(read).error();
     }
-    Ballot chosen;  // Stored in the same form; only `round` is used.
-    if (auto read = get_ballot(txn->get(), "chosen_end", chosen); !read) {
-      return std::move(read).error();
-    }
-    recovered.chosen_end = Position(std::max<std::uint64_t>(chosen.round, 1));
+    std::uint64_t base_term = 0;
+    auto read = get_position(txn->get(), "chosen_end", recovered.chosen_end, recovered.chosen_term);
+    if (read) read = get_position(txn->get(), "base", recovered.kept_from, base_term);
+    if (read) read = get_configuration(txn->get(), recovered.configuration);
+    if (!read) return std::move(read).error();
+    recovered.chosen_term = std::max(recovered.chosen_term, base_term);
+    recovered.chosen_end = std::max(recovered.chosen_end, recovered.kept_from);
 
     Cursor cursor(txn->get(), entries_);
     Position at = recovered.chosen_end;
@@ -200,23 +254,32 @@ class LmdbStore final : public Store {
     std::size_t bytes = 0;
     int rc = cursor.get(at, stored, MDB_SET_RANGE);
     rc = rc == 0 ? cursor.get(at, stored, MDB_PREV) : cursor.get(at, stored, MDB_LAST);
-    for (; rc == 0 && at < recovered.chosen_end && bytes < window_bytes;
+    for (;
+         rc == 0 && at >= recovered.kept_from && at < recovered.chosen_end && bytes < window_bytes;
          rc = cursor.get(at, stored, MDB_PREV)) {
-      if (at.next() != recovered.first) {
-        return Error{Errc::corrupt, "the log in " + directory_ + " lacks position " +
-                                        std::to_string(recovered.first.value() - 1)};
-      }
       bytes += stored.size() + 64;
       recovered.first = at;
     }
+    if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
     at = recovered.first;
+    Position expected = at;
     rc = cursor.get(at, stored, MDB_SET_RANGE);
     for (; rc == 0; rc = cursor.get(at, stored, MDB_NEXT)) {
+      // Chosen entries have no gaps.
+      Position gap_end = std::min(at, recovered.chosen_end);
+      if (expected < gap_end) recovered.damaged.push_back({expected, gap_end});
+      expected = at.next();
       auto entry = decode_entry(at, stored);
-      if (!entry) return std::move(entry).error();
-      recovered.entries.push_back(*std::move(entry));
+      if (entry) {
+        recovered.entries.push_back(*std::move(entry));
+      } else {
+        recovered.damaged.push_back({at, at.next()});
+      }
     }
     if (rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
+    if (expected < recovered.chosen_end) {
+      recovered.damaged.push_back({expected, recovered.chosen_end});
+    }
     return recovered;
   }
 
@@ -226,14 +289,43 @@ class LmdbStore final : public Store {
   }
 
   int put(MDB_txn* txn, const SetChosenEnd& change) {
-    return put_ballot(txn, "chosen_end", Ballot{.round = change.end.value(), .member = {}});
+    return put_position(txn, "chosen_end", change.end, change.term);
+  }
+
+  int put(MDB_txn* txn, const SetConfiguration& change) {
+    Bytes encoded = encode(change.configuration);
+    StoredConfiguration header{
+        .checksum = 0, .format = format, .since = change.configuration.since().value()};
+    header.checksum = checksum_of(header, encoded.view());
+    std::string stored(reinterpret_cast<const char*>(&header), sizeof(header));
+    stored.append(encoded.view());
+    return put_meta(txn, "members", stored.data(), stored.size());
+  }
+
+  int put(MDB_txn* txn, const SetBase& change) {
+    int rc = put_position(txn, "base", change.first, change.term);
+    MDB_cursor* cursor = nullptr;
+    if (rc == 0) rc = mdb_cursor_open(txn, entries_, &cursor);
+    if (rc != 0) return rc;
+    for (;;) {
+      MDB_val key{};
+      MDB_val value{};
+      rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+      std::uint64_t at = 0;
+      if (rc == 0) std::memcpy(&at, key.mv_data, sizeof(at));
+      if (rc != 0 || Position(at) >= change.first) break;
+      if ((rc = mdb_cursor_del(cursor, 0)) != 0) break;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
   }
 
   int put(MDB_txn* txn, const PutEntry& change) {
     const LogEntry& entry = change.entry;
     ByteView data = entry.value.data.view();
     EntryHeader header{.checksum = 0,
-                       .kind = static_cast<std::uint32_t>(entry.value.kind),
+                       .kind = static_cast<std::uint16_t>(entry.value.kind),
+                       .is_bare = entry.value.is_bare,
                        .position = entry.position.value(),
                        .round = entry.ballot.round,
                        .member = entry.ballot.member.value(),
@@ -255,23 +347,76 @@ class LmdbStore final : public Store {
     StoredBallot stored{
         .checksum = 0, .format = format, .round = ballot.round, .member = ballot.member.value()};
     stored.checksum = checksum_of(stored);
+    return put_meta(txn, name, &stored, sizeof(stored));
+  }
+
+  int put_position(MDB_txn* txn, const char* name, Position at, std::uint64_t term) {
+    StoredPosition stored{.checksum = 0, .format = format, .position = at.value(), .term = term};
+    stored.checksum = checksum_of(stored);
+    return put_meta(txn, name, &stored, sizeof(stored));
+  }
+
+  int put_meta(MDB_txn* txn, const char* name, const void* data, std::size_t size) {
     MDB_val key{std::strlen(name), const_cast<char*>(name)};
-    MDB_val value{sizeof(stored), &stored};
+    MDB_val value{size, const_cast<void*>(data)};
     return mdb_put(txn, meta_, &key, &value, 0);
   }
 
-  Result<void> get_ballot(MDB_txn* txn, const char* name, Ballot& ballot) const {
+  // Nothing when there is none.
+  Result<ByteView> get_meta(MDB_txn* txn, const char* name) const {
     MDB_val key{std::strlen(name), const_cast<char*>(name)};
     MDB_val value{};
     int rc = mdb_get(txn, meta_, &key, &value);
-    if (rc == MDB_NOTFOUND) return {};
+    if (rc == MDB_NOTFOUND) return ByteView{};
     if (rc != 0) return storage_error("cannot read the log's state", rc);
+    return ByteView(static_cast<const char*>(value.mv_data), value.mv_size);
+  }
+
+  Error damaged_meta(const char* name) const {
+    return Error{
+        Errc::corrupt,
+        directory_ + ": the stored " + name +
+            " is damaged; this replica must not vote with it. Remove the member, and add a "
+            "new one with an empty directory"};
+  }
+
+  Result<void> get_position(MDB_txn* txn, const char* name, Position& at,
+                            std::uint64_t& term) const {
+    auto found = get_meta(txn, name);
+    if (!found) return std::move(found).error();
+    if (found->empty()) return {};
+    StoredPosition stored;
+    if (found->size() != sizeof(stored)) return damaged_meta(name);
+    std::memcpy(&stored, found->data(), sizeof(stored));
+    if (stored.checksum != checksum_of(stored)) return damaged_meta(name);
+    at = Position(stored.position);
+    term = stored.term;
+    return {};
+  }
+
+  Result<void> get_configuration(MDB_txn* txn, Configuration& configuration) const {
+    auto found = get_meta(txn, "members");
+    if (!found) return std::move(found).error();
+    if (found->empty()) return {};
+    StoredConfiguration header;
+    if (found->size() < sizeof(header)) return damaged_meta("members");
+    std::memcpy(&header, found->data(), sizeof(header));
+    ByteView encoded = found->substr(sizeof(header));
+    if (header.checksum != checksum_of(header, encoded)) return damaged_meta("members");
+    auto decoded = decode_configuration(encoded, Position(header.since));
+    if (!decoded) return std::move(decoded).error();
+    configuration = *std::move(decoded);
+    return {};
+  }
+
+  Result<void> get_ballot(MDB_txn* txn, const char* name, Ballot& ballot) const {
+    auto found = get_meta(txn, name);
+    if (!found) return std::move(found).error();
+    if (found->empty()) return {};
     StoredBallot stored;
-    if (value.mv_size == sizeof(stored)) std::memcpy(&stored, value.mv_data, sizeof(stored));
-    if (value.mv_size != sizeof(stored) || stored.checksum != checksum_of(stored)) {
-      return Error{Errc::corrupt, directory_ + ": the stored " + name +
-                                      " is damaged; this replica must not vote with it"};
-    }
+    if (found->size() != sizeof(stored)) return damaged_meta(name);
+    std::memcpy(&stored, found->data(), sizeof(stored));
+    if (stored.checksum != checksum_of(stored)) return damaged_meta(name);
     ballot = Ballot{.round = stored.round, .member = NodeId(stored.member)};
     return {};
   }
@@ -289,6 +434,7 @@ class LmdbStore final : public Store {
       stored.checksum = checksum_of(stored);
       value = {sizeof(stored), &stored};
       rc = mdb_put(txn, meta_, &key, &value, 0);
+      identity_ = expected;
       return rc == 0 ? Result<void>{} : storage_error("cannot write the identity", rc);
     }
     if (rc != 0) return storage_error("cannot read the identity", rc);
@@ -311,11 +457,13 @@ class LmdbStore final : public Store {
                                             "'s, not member " +
                                             std::to_string(expected.member.value()) + "'s"};
     }
+    identity_ = {expected.cluster, expected.member, stored.incarnation};
     return {};
   }
 
   std::string directory_;
   int lock_;
+  Identity identity_;
   MDB_env* env_ = nullptr;
   MDB_dbi entries_ = 0;
   MDB_dbi meta_ = 0;

@@ -257,6 +257,11 @@ Result<Log> open_on_store(runtime::Host& host, runtime::ListenerId listener, Log
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
   auto recovered = store->recover(recover_window_bytes);
   if (!recovered) return std::move(recovered).error();
+  if (!recovered->damaged.empty()) {
+    return Error{Errc::corrupt, options.directory + ": log entry " +
+                                    std::to_string(recovered->damaged.front().first.value()) +
+                                    " is damaged; remove this member and add a new one"};
+  }
   auto impl = LogAccess::make_impl(host, std::move(options));
   runtime::run_on_node(host, [&, weak = std::weak_ptr(impl)] {
     impl->driver =

@@ -6,8 +6,11 @@
 //   Prepare      ----------->                          Heartbeat  ----------->
 //                <-----------  Promised   (durable)               <-----------  Heard
 //
-//   Learn/Learned: chosen entries for one that lacks them. Forward/Forwarded: appends to the
-//   leader. ReadIndex/ReadIndexed: up to where a reader must have the log.
+//   Learn/Learned: chosen entries for one that lacks them, and where they are no longer kept
+//   SnapshotOffered, SnapshotFetch/SnapshotChunk. Forward/Forwarded: appends to the leader.
+//   ReadIndex/ReadIndexed: up to where a reader must have the log. Command/Commanded: what
+//   operators ask of the leader. CampaignNow: leadership handed over. RangeSum/RangeSummed: stores
+//   compared. Introduce/Form: founders find each other. Join/Form: a newcomer is let in.
 #pragma once
 
 #include <string_view>
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "cluster/result.hpp"
+#include "replog/configuration.hpp"
 #include "replog/types.hpp"
 
 namespace cluster::replog {
@@ -72,6 +76,7 @@ struct Heartbeat {
   Position chosen_end;
   Position lead_at;  // Of the leader's own first entry; none until it is chosen.
   std::uint64_t sequence = 0;
+  bool wants_lease = false;
   friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 struct Heard {
@@ -80,17 +85,43 @@ struct Heard {
   Ballot promised;
   std::uint64_t sequence = 0;
   Position chosen_end;  // Of the one that answers: what it lacks is its lag.
+  // It helps to elect nobody else for an election timeout from when it heard this heartbeat.
+  bool grants_lease = false;
   friend bool operator==(const Heard&, const Heard&) = default;
 };
 
 struct Learn {
   Position from;
+  Position end;  // None: as far as the teller knows.
   friend bool operator==(const Learn&, const Learn&) = default;
 };
 struct Learned {
   std::vector<LogEntry> entries;  // Chosen, in order, without gaps.
   Position chosen_end;            // Of the teller: more can be asked for up to there.
   friend bool operator==(const Learned&, const Learned&) = default;
+};
+
+// The asked-for entries are no longer kept: this covers everything before `end`. Without bytes
+// (`size` 0, no state machine) there is nothing to fetch: the log just begins at `end`.
+struct SnapshotOffered {
+  Position end;
+  std::uint64_t term = 0;  // Of the last entry before `end` that has one.
+  Configuration configuration;
+  std::uint64_t id = 0;  // Of the teller's file: chunks of one id fit together.
+  std::uint64_t size = 0;
+  std::uint32_t checksum = 0;  // crc32c of all its bytes.
+  friend bool operator==(const SnapshotOffered&, const SnapshotOffered&) = default;
+};
+struct SnapshotFetch {
+  std::uint64_t id = 0;
+  std::uint64_t offset = 0;
+  friend bool operator==(const SnapshotFetch&, const SnapshotFetch&) = default;
+};
+struct SnapshotChunk {
+  std::uint64_t id = 0;
+  std::uint64_t offset = 0;
+  Bytes data;  // None: this snapshot is not here any more; ask anew.
+  friend bool operator==(const SnapshotChunk&, const SnapshotChunk&) = default;
 };
 
 // Appends for the leader of `ballot`, and for no other: a copy that comes late must not be carried
@@ -129,15 +160,88 @@ struct ReadIndexed {
   friend bool operator==(const ReadIndexed&, const ReadIndexed&) = default;
 };
 
+// What an operator asks of the leader, through any member.
+struct TransferLeadership {
+  NodeId to;
+  friend bool operator==(const TransferLeadership&, const TransferLeadership&) = default;
+};
+struct TruncateLog {
+  Position to;
+  friend bool operator==(const TruncateLog&, const TruncateLog&) = default;
+};
+struct ChangeMembers {
+  std::vector<MemberEdit> edits;
+  friend bool operator==(const ChangeMembers&, const ChangeMembers&) = default;
+};
+using CommandBody = std::variant<ChangeMembers, TransferLeadership, TruncateLog>;
+
+struct Command {
+  Ballot ballot;  // Of the leader that is meant, as with `Forward`.
+  std::uint64_t tag = 0;
+  CommandBody body;
+  friend bool operator==(const Command&, const Command&) = default;
+};
+struct Commanded {
+  std::uint64_t tag = 0;
+  Errc errc = Errc::ok;
+  Outcome outcome = Outcome::not_applied;
+  std::string context;
+  Position position;  // Of the entry, where one was made.
+  friend bool operator==(const Commanded&, const Commanded&) = default;
+};
+
+// From the leader of `ballot` to the member that is to lead next: stand at once.
+struct CampaignNow {
+  Ballot ballot;
+  friend bool operator==(const CampaignNow&, const CampaignNow&) = default;
+};
+
+// "My entries at [first, end), all chosen, sum up to `checksum`. And yours?"
+struct RangeSum {
+  Position first;
+  Position end;
+  std::uint32_t checksum = 0;
+  friend bool operator==(const RangeSum&, const RangeSum&) = default;
+};
+struct RangeSummed {
+  Position first;
+  Position end;
+  bool is_known = false;  // False: not all of it is here, or not chosen yet.
+  std::uint32_t checksum = 0;
+  friend bool operator==(const RangeSummed&, const RangeSummed&) = default;
+};
+
+// A founder with an empty directory looks for the others; its incarnation is the envelope's.
+struct Introduce {
+  std::uint64_t founders =
+      0;  // A checksum of the list it was started with: all must have the same.
+  friend bool operator==(const Introduce&, const Introduce&) = default;
+};
+// A newcomer shows its token; its incarnation is the envelope's.
+struct Join {
+  std::uint64_t secret = 0;
+  Endpoint endpoint;
+  friend bool operator==(const Join&, const Join&) = default;
+};
+// "You belong to us": to a founder, or a newcomer whose joining is chosen.
+struct Form {
+  Configuration configuration;
+  friend bool operator==(const Form&, const Form&) = default;
+};
+
 using Message = std::variant<PreVote, PreVoted, Prepare, Promised, Accept, Accepted, Heartbeat,
-                             Heard, Learn, Learned, Forward, Forwarded, ReadIndex, ReadIndexed>;
+                             Heard, Learn, Learned, Forward, Forwarded, ReadIndex, ReadIndexed,
+                             SnapshotOffered, SnapshotFetch, SnapshotChunk, Command, Commanded,
+                             CampaignNow, RangeSum, RangeSummed, Introduce, Join, Form>;
 
 std::string_view name_of(const Message&);
 
+// It does not say to whom: a message to all is encoded once. What is said to the wrong member does
+// no harm, since answers name what they answer.
 struct Envelope {
   ClusterUid cluster;
   NodeId from;
-  NodeId to;
+  std::uint64_t incarnation = 0;  // Of the sender's directory.
   Message message;
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };

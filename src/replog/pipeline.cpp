@@ -12,7 +12,7 @@ Pipeline::Pipeline(NodeId self, const Configuration& configuration, Ballot ballo
       limits_(limits),
       settled_(first),
       next_(first) {
-  for (NodeId member : configuration.members()) {
+  for (NodeId member : configuration.ids()) {
     Progress& progress = progress_[member];
     progress.end = first;
     progress.moved_at = now;

@@ -33,14 +33,13 @@ inline std::string to_field(const Ballot& ballot) {
   return std::to_string(ballot.round) + "." + std::to_string(ballot.member.value());
 }
 
-// What an entry is for. Stored and sent: never renumber. `config` and `truncate` have their place
-// here and are proposed by nobody yet.
+// What an entry is for. Stored and sent: never renumber.
 enum class Kind : std::uint8_t {
-  data = 0,  // An application's.
-  noop = 1,  // Fills a hole that an earlier leader left.
-  lead = 2,  // A leader's first own entry: everything of older leaders lies before it.
-  config = 3,
-  truncate = 4,
+  data = 0,      // An application's.
+  noop = 1,      // Fills a hole that an earlier leader left.
+  lead = 2,      // A leader's first own entry: everything of older leaders lies before it.
+  config = 3,    // Sets the members; its data is an encoded `Configuration`.
+  truncate = 4,  // Everything before a position may be forgotten; its data is that position.
 };
 inline constexpr std::uint8_t kind_max = 4;
 
@@ -50,9 +49,19 @@ struct Value {
   // Of the leader that proposed it first; 0: a hole's, of no term. Along the log terms never fall,
   // so what an older leader left behind cannot come to stand after a newer one's entries.
   std::uint64_t term = 0;
+  // At a witness: the data is withheld. Which value it is, position, kind and term say all the
+  // same: one term's leader proposes one value at a position, and a hole has no data.
+  bool is_bare = false;
 
   std::size_t cost() const { return data.size() + 64; }  // Memory, about.
   friend bool operator==(const Value&, const Value&) = default;
+};
+
+// Positions [first, end).
+struct PositionRange {
+  Position first;
+  Position end;
+  friend bool operator==(const PositionRange&, const PositionRange&) = default;
 };
 
 // A value accepted at a position by the authority of a ballot.

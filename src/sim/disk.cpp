@@ -16,30 +16,57 @@ Result<void> SimStore::commit(const std::vector<replog::Change>& changes) {
       disk_.promised = promise->ballot;
     } else if (auto* put = std::get_if<replog::PutEntry>(&change)) {
       disk_.entries.insert_or_assign(put->entry.position, put->entry);
+    } else if (auto* hint = std::get_if<replog::SetChosenEnd>(&change)) {
+      disk_.chosen_end = hint->end;
+      disk_.chosen_term = hint->term;
+    } else if (auto* set = std::get_if<replog::SetConfiguration>(&change)) {
+      disk_.configuration = set->configuration;
     } else {
-      disk_.chosen_end = std::get<replog::SetChosenEnd>(change).end;
+      const auto& base = std::get<replog::SetBase>(change);
+      disk_.kept_from = base.first;
+      disk_.entries.erase(disk_.entries.begin(), disk_.entries.lower_bound(base.first));
     }
   }
   return {};
 }
 
-Result<std::vector<LogEntry>> SimStore::read(Position first, Position end,
+Result<replog::StoredEntries> SimStore::read(Position first, Position end,
                                              std::size_t bytes_max) const {
-  std::vector<LogEntry> found;
+  replog::StoredEntries found;
   std::size_t bytes = 0;
   for (auto at = disk_.entries.lower_bound(first);
        at != disk_.entries.end() && at->first < end && bytes < bytes_max; ++at) {
-    found.push_back(at->second);
+    found.entries.push_back(at->second);
     bytes += at->second.value.cost();
   }
   return found;
+}
+
+Result<replog::RangeCheck> SimStore::check(Position first, Position end,
+                                           std::size_t bytes_max) const {
+  replog::RangeCheck checked{.end = end, .damaged = {}};
+  std::size_t bytes = 0;
+  for (auto at = disk_.entries.lower_bound(first); at != disk_.entries.end() && at->first < end;
+       ++at) {
+    if (bytes >= bytes_max) {
+      checked.end = at->first;
+      break;
+    }
+    checked.checksum = replog::checksum_value(checked.checksum, at->second);
+    bytes += at->second.value.cost();
+  }
+  return checked;
 }
 
 Result<replog::Recovered> SimStore::recover(std::size_t window_bytes) {
   replog::Recovered recovered{.promised = disk_.promised,
                               .chosen_end = disk_.chosen_end,
                               .first = disk_.chosen_end,
-                              .entries = {}};
+                              .entries = {},
+                              .chosen_term = disk_.chosen_term,
+                              .configuration = disk_.configuration,
+                              .kept_from = disk_.kept_from,
+                              .damaged = {}};
   std::size_t bytes = 0;
   auto at = disk_.entries.lower_bound(disk_.chosen_end);
   while (at != disk_.entries.begin() && bytes < window_bytes) {

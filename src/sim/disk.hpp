@@ -11,21 +11,30 @@ namespace cluster::sim {
 struct Disk {
   replog::Ballot promised;
   Position chosen_end{1};
+  std::uint64_t chosen_term = 0;
+  replog::Configuration configuration;
+  Position kept_from{1};
   std::map<Position, replog::LogEntry> entries;
   bool fails = false;  // The next commit fails.
 };
 
 class SimStore final : public replog::Store {
  public:
-  explicit SimStore(Disk& disk) : disk_(disk) {}
+  SimStore(Disk& disk, replog::Identity identity) : disk_(disk), identity_(identity) {}
+
+  const replog::Identity& identity() const override { return identity_; }
 
   Result<void> commit(const std::vector<replog::Change>& changes) override;
-  Result<std::vector<replog::LogEntry>> read(Position first, Position end,
-                                             std::size_t bytes_max) const override;
+  Result<replog::StoredEntries> read(Position first, Position end,
+                                     std::size_t bytes_max) const override;
+  Result<replog::RangeCheck> check(Position first, Position end,
+                                   std::size_t bytes_max) const override;
   Result<replog::Recovered> recover(std::size_t window_bytes) override;
+  replog::StoreUsage usage() const override { return {}; }
 
  private:
   Disk& disk_;
+  replog::Identity identity_;
 };
 
 }  // namespace cluster::sim

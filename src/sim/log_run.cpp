@@ -23,15 +23,23 @@ struct BeforeLast {
 // A store that misbehaves as the options ask.
 class BrokenStore final : public replog::Store {
  public:
-  BrokenStore(Disk& disk, const LogRunOptions& options, BeforeLast& before_last)
-      : disk_(disk), store_(disk), options_(options), before_last_(before_last) {}
+  BrokenStore(Disk& disk, replog::Identity identity, const LogRunOptions& options,
+              BeforeLast& before_last)
+      : disk_(disk), store_(disk, identity), options_(options), before_last_(before_last) {}
+
+  const replog::Identity& identity() const override { return store_.identity(); }
+  replog::StoreUsage usage() const override { return store_.usage(); }
+  Result<replog::RangeCheck> check(Position first, Position end,
+                                   std::size_t bytes_max) const override {
+    return store_.check(first, end, bytes_max);
+  }
 
   Result<void> commit(const std::vector<replog::Change>& changes) override {
     if (options_.lose_last_group) remember(changes);
     return store_.commit(changes);
   }
-  Result<std::vector<replog::LogEntry>> read(Position first, Position end,
-                                             std::size_t bytes_max) const override {
+  Result<replog::StoredEntries> read(Position first, Position end,
+                                     std::size_t bytes_max) const override {
     return store_.read(first, end, bytes_max);
   }
   Result<replog::Recovered> recover(std::size_t window_bytes) override {
@@ -150,7 +158,8 @@ class LogRun {
     for (const Member& other : members_) log.members.push_back(other.peer);
     log.cluster = ClusterUid(7);
     log.seed = random().next() | 1;
-    auto store = std::make_shared<BrokenStore>(member.disk, options_, member.before_last);
+    replog::Identity identity{log.cluster, member.peer.id, member.peer.id.value()};
+    auto store = std::make_shared<BrokenStore>(member.disk, identity, options_, member.before_last);
     auto recovered = store->recover(64 << 10);
     auto listener = member.host->transport().listen(member.peer.endpoint);
     CLUSTER_CHECK(listener.has_value(), "a member's address is free");

@@ -14,7 +14,7 @@ using namespace cluster;
 using namespace cluster::replog;
 
 std::string said(Message message) {
-  return std::string(encode({ClusterUid(1), NodeId(2), NodeId(1), std::move(message)}).view());
+  return std::string(encode({ClusterUid(1), NodeId(2), 5, std::move(message)}).view());
 }
 
 }  // namespace
@@ -33,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 std::vector<std::string> fuzz_corpus() {
   Ballot ballot{3, NodeId(2)};
+  Configuration members = Configuration::of_voters({NodeId(1), NodeId(2)});
   LogEntry entry{Position(1), ballot, Value{Kind::data, Bytes(ByteView("x")), 9}};
   return {said(PreVote{ballot}),
           said(PreVoted{ballot, true, ballot}),
@@ -48,5 +49,18 @@ std::vector<std::string> fuzz_corpus() {
           said(Forward{ballot, {{7, entry.value.data}}}),
           said(Forwarded{ballot, {{7, Position(1), Errc::ok, Outcome::not_applied}}}),
           said(ReadIndex{7}),
-          said(ReadIndexed{7, true, Position(2)})};
+          said(ReadIndexed{7, true, Position(2)}),
+          said(SnapshotOffered{Position(9), 77, members, 5, 100, 0xabc}),
+          said(SnapshotFetch{5, 10}),
+          said(SnapshotChunk{5, 10, entry.value.data}),
+          said(Command{ballot, 6, ChangeMembers{{AddMember{{"h", 1}}, RemoveMember{NodeId(1)}}}}),
+          said(Command{ballot, 7, TransferLeadership{NodeId(2)}}),
+          said(Command{ballot, 8, TruncateLog{Position(3)}}),
+          said(Commanded{8, Errc::fenced, Outcome::maybe, "why", Position()}),
+          said(CampaignNow{ballot}),
+          said(RangeSum{Position(1), Position(2), 3}),
+          said(RangeSummed{Position(1), Position(2), true, 3}),
+          said(Introduce{9}),
+          said(Join{9, {"h", 1}}),
+          said(Form{members})};
 }

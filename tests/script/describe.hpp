@@ -82,7 +82,7 @@ struct MessageText {
     field("ballot", m.ballot).field("sequence", m.sequence).field("chosen_end", m.chosen_end);
     out << refused(m.granted, m.promised);
   }
-  void say(const Learn& m) { field("from", m.from); }
+  void say(const Learn& m) { field("from", m.from).field("end", m.end); }
   void say(const Learned& m) {
     field("chosen_end", m.chosen_end);
     list(m.entries);
@@ -107,6 +107,49 @@ struct MessageText {
     field("tag", m.tag).field("end", m.end);
     if (!m.granted) out << " refused";
   }
+  void say(const SnapshotOffered& m) {
+    field("end", m.end).field("term", m.term).field("id", m.id).field("size", m.size);
+    out << " (" << to_field(m.configuration) << ')';
+  }
+  void say(const SnapshotFetch& m) { field("id", m.id).field("offset", m.offset); }
+  void say(const SnapshotChunk& m) {
+    field("id", m.id).field("offset", m.offset);
+    out << ' ' << (m.data.empty() ? "<gone>" : m.data.view());
+  }
+  void say(const TransferLeadership& m) { out << " transfer to=" << m.to.value(); }
+  void say(const TruncateLog& m) { out << " truncate to=" << m.to.value(); }
+  void say(const AddMember& m) {
+    out << " add " << to_string(m.role) << ' ' << to_string(m.endpoint);
+  }
+  void say(const SetMemberRole& m) { out << " make " << m.id.value() << ' ' << to_string(m.role); }
+  void say(const SetMemberEndpoint& m) {
+    out << " move " << m.id.value() << " to " << to_string(m.endpoint);
+  }
+  void say(const RemoveMember& m) { out << " remove " << m.id.value(); }
+  void say(const ChangeMembers& m) {
+    for (const MemberEdit& edit : m.edits) std::visit([&](const auto& e) { say(e); }, edit);
+  }
+  void say(const Command& m) {
+    field("ballot", m.ballot).field("tag", m.tag);
+    std::visit([&](const auto& body) { say(body); }, m.body);
+  }
+  void say(const Commanded& m) {
+    field("tag", m.tag).field("position", m.position);
+    if (m.errc != Errc::ok) out << ' ' << Error{m.errc, m.context, m.outcome}.message();
+  }
+  void say(const CampaignNow& m) { field("ballot", m.ballot); }
+  void say(const RangeSum& m) { out << ' ' << range_text(m.first, m.end) << " sum=" << m.checksum; }
+  void say(const RangeSummed& m) {
+    out << ' ' << range_text(m.first, m.end);
+    if (m.is_known) out << " sum=" << m.checksum;
+    if (!m.is_known) out << " unknown";
+  }
+  void say(const Introduce& m) { field("founders", m.founders); }
+  void say(const Join& m) {
+    field("secret", m.secret);
+    out << ' ' << to_string(m.endpoint);
+  }
+  void say(const Form& m) { out << ' ' << to_field(m.configuration); }
 };
 
 inline std::string text(const Message& message) {
@@ -149,6 +192,10 @@ inline std::string text(const Change& change) {
     std::string operator()(const SetPromise& c) { return "promise=" + to_field(c.ballot); }
     std::string operator()(const PutEntry& c) { return text(c.entry); }
     std::string operator()(const SetChosenEnd& c) { return "chosen_end=" + to_field(c.end); }
+    std::string operator()(const SetConfiguration& c) {
+      return "members " + to_field(c.configuration);
+    }
+    std::string operator()(const SetBase& c) { return "kept from " + to_field(c.first); }
   };
   return std::visit(Say{}, change);
 }

@@ -168,12 +168,14 @@ void Dialogue::make(const Words& words) {
   nodes_.clear();
   flying_.clear();
   options_ = CoreOptions{};
+  std::vector<NodeId> members;
   for (std::uint64_t i = 1; i <= number_of(words.plain.at(1)); ++i) {
-    options_.members.push_back(NodeId(i));
+    members.push_back(NodeId(i));
   }
+  options_.founders = Configuration::of_voters(members);
   if (words.has("answer_bytes")) options_.answer_bytes_max = words.number("answer_bytes");
   if (words.has("flight")) options_.pipeline.flight_entries_max = words.number("flight");
-  for (NodeId id : options_.members) nodes_[id] = node(id, {});
+  for (NodeId id : members) nodes_[id] = node(id, {});
 }
 
 std::unique_ptr<Dialogue::Node> Dialogue::node(NodeId id, Recovered recovered) {
@@ -259,7 +261,7 @@ void Dialogue::deliver(NodeId from, NodeId to, const Words& words) {
 }
 
 void Dialogue::sync(Node& node) {
-  if (auto written = sim::SimStore(node.disk).commit(node.changes); !written) {
+  if (auto written = sim::SimStore(node.disk, {}).commit(node.changes); !written) {
     throw std::runtime_error(written.error().message());
   }
   node.changes.clear();
@@ -291,7 +293,7 @@ void Dialogue::settle() {
 
 void Dialogue::restart(NodeId id) {
   sim::Disk disk = nodes_.at(id)->disk;
-  auto recovered = sim::SimStore(disk).recover(1 << 20);
+  auto recovered = sim::SimStore(disk, {}).recover(1 << 20);
   nodes_[id] = node(id, *std::move(recovered));
   nodes_[id]->disk = disk;
   for (auto& [way, messages] : flying_) {

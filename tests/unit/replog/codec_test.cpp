@@ -15,32 +15,72 @@ std::vector<Message> one_of_each() {
   std::vector<LogEntry> entries = {{Position(4), a, value_of("four", 5)},
                                    {Position(6), b, Value{Kind::noop, {}}},
                                    {Position(7), b, Value{Kind::lead, bytes("9.3"), 8}}};
-  return {PreVote{a},
-          PreVoted{a, true, b},
-          Prepare{a, Position(3)},
-          Promised{a, true, a, Position(4), Position(4), Position(8), Position(12), entries},
-          Promised{.ballot = a, .promised = b, .entries = {}},
-          Accept{a, Position(4), {value_of("x", 3), value_of("")}, Position(2)},
-          Accepted{a, false, b, Position(4), Position(6)},
-          Heartbeat{a, Position(4), Position(2), 77},
-          Heartbeat{a, Position(4), Position(), 77},
-          Heard{a, true, a, 77, Position(3)},
-          Learn{Position(3)},
-          Learned{entries, Position(8)},
-          Forward{a, {{1, bytes("x")}, {2, bytes(std::string(100'000, 'y'))}}},
-          Forwarded{a,
-                    {{1, Position(9), Errc::ok, Outcome::not_applied},
-                     {2, Position(), Errc::fenced, Outcome::maybe}}},
-          ReadIndex{5},
-          ReadIndexed{5, true, Position(9)},
-          ReadIndexed{5, false, Position()}};
+  Configuration members(Position(7),
+                        {Member{.id = NodeId(1), .incarnation = 11, .endpoint = {"10.0.0.1", 5050}},
+                         Member{.id = NodeId(4),
+                                .role = MemberRole::learner,
+                                .join_secret = 3,
+                                .endpoint = {"::1", 5051}}},
+                        NodeId(6));
+  return {
+      PreVote{a},
+      PreVoted{a, true, b},
+      Prepare{a, Position(3)},
+      Promised{a, true, a, Position(4), Position(4), Position(8), Position(12), entries},
+      Promised{.ballot = a, .promised = b, .entries = {}},
+      Accept{a, Position(4), {value_of("x", 3), value_of("")}, Position(2)},
+      Accepted{a, false, b, Position(4), Position(6)},
+      Heartbeat{a, Position(4), Position(2), 77},
+      Heartbeat{a, Position(4), Position(), 77},
+      Heard{a, true, a, 77, Position(3)},
+      Learn{Position(3)},
+      Learned{entries, Position(8)},
+      Forward{a, {{1, bytes("x")}, {2, bytes(std::string(100'000, 'y'))}}},
+      Forwarded{a,
+                {{1, Position(9), Errc::ok, Outcome::not_applied},
+                 {2, Position(), Errc::fenced, Outcome::maybe}}},
+      ReadIndex{5},
+      ReadIndexed{5, true, Position(9)},
+      ReadIndexed{5, false, Position()},
+      Learn{Position(3), Position(9)},
+      Heartbeat{a, Position(4), Position(2), 77, true},
+      Heard{a, true, a, 77, Position(3), true},
+      Accept{a, Position(3), {Value{Kind::data, {}, 5, true}}, Position(3)},
+      SnapshotOffered{Position(9), 77, members, 5, 1 << 20, 0xabc},
+      SnapshotFetch{5, 4096},
+      SnapshotChunk{5, 4096, bytes("chunk")},
+      Command{a, 6,
+              ChangeMembers{{AddMember{{"h", 1}, MemberRole::witness},
+                             SetMemberRole{NodeId(2), MemberRole::learner},
+                             SetMemberEndpoint{NodeId(3), {"::1", 9}}, RemoveMember{NodeId(1)}}}},
+      Command{a, 7, TransferLeadership{NodeId(2)}},
+      Command{a, 8, TruncateLog{Position(12)}},
+      Commanded{8, Errc::ok, Outcome::not_applied, "", Position(13)},
+      Commanded{8, Errc::fenced, Outcome::maybe, "why", Position()},
+      CampaignNow{a},
+      RangeSum{Position(1), Position(9), 77},
+      RangeSummed{Position(1), Position(9), true, 78},
+      Introduce{99},
+      Join{77, {"host", 4000}},
+      Form{members}};
 }
 
 Envelope envelope_of(Message message) {
-  return {ClusterUid(0xfeed), NodeId(2), NodeId(3), std::move(message)};
+  return {ClusterUid(0xfeed), NodeId(2), 0x1cca, std::move(message)};
 }
 
 }  // namespace
+
+TEST_CASE("a configuration that decides nothing is refused", "[replog][codec]") {
+  Configuration good = Configuration::of_voters({one, two});
+  auto again = decode_configuration(encode(good).view(), Position{});
+  REQUIRE(again.has_value());
+  CHECK(*again == good);
+  std::string cut(encode(good).view());
+  cut.resize(cut.size() / 2);
+  CHECK(decode_configuration(cut, Position(3)).has_value() == false);
+  CHECK(decode_configuration("", Position(3)).has_value() == false);
+}
 
 TEST_CASE("every message is understood as it was said", "[replog][codec]") {
   std::vector<bool> seen(std::variant_size_v<Message>);
@@ -73,9 +113,8 @@ TEST_CASE("what makes no sense is refused with the reason", "[replog][codec]") {
   };
   using Catch::Contains;
 
-  CHECK_THAT(refusal({ClusterUid(1), NodeId(0), NodeId(3), Learn{Position(1)}}), Contains("id"));
-  CHECK_THAT(refusal({ClusterUid(1), NodeId(70'000), NodeId(3), Learn{Position(1)}}),
-             Contains("id"));
+  CHECK_THAT(refusal({ClusterUid(1), NodeId(0), 3, Learn{Position(1)}}), Contains("id"));
+  CHECK_THAT(refusal({ClusterUid(1), NodeId(70'000), 3, Learn{Position(1)}}), Contains("id"));
   CHECK_THAT(refusal(envelope_of(Learn{Position(0)})), Contains("positions start at 1"));
   CHECK_THAT(refusal(envelope_of(Learn{Position(~0ull)})), Contains("out of range"));
   CHECK_THAT(refusal(envelope_of(PreVote{ballot(1, 70'000)})), Contains("ballot"));

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const Configuration reviewed_members({one, two, three});
+const Configuration reviewed_members = Configuration::of_voters({one, two, three});
 const Ballot candidacy = ballot(9);
 
 Promised part_of(std::vector<LogEntry> entries, std::uint64_t first, std::uint64_t next,
@@ -27,7 +27,7 @@ Promised part_of(std::vector<LogEntry> entries, std::uint64_t first, std::uint64
 CoreOptions of_three() {
   CoreOptions options;
   options.self = one;
-  options.members = {one, two, three};
+  options.founders = Configuration::of_voters({one, two, three});
   return options;
 }
 

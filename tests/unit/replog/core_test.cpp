@@ -9,16 +9,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Member 1 of three, one input at a time. Messages to itself come back at once: its disk is quick.
-class Member {
+// Replica 1 of three, one input at a time. Messages to itself come back at once: its disk is quick.
+class Replica {
  public:
-  explicit Member(Recovered recovered = {.entries = {}}, const CoreOptions& how = options())
+  explicit Replica(Recovered recovered = {.entries = {}}, const CoreOptions& how = options())
       : core(how, std::move(recovered), 1, Logger(), now) {}
 
   static CoreOptions options() {
     CoreOptions made;
     made.self = one;
-    made.members = {one, two, three};
+    made.founders = Configuration::of_voters({one, two, three});
     return made;
   }
 
@@ -111,8 +111,8 @@ std::vector<T> only(const std::vector<Action>& actions) {
 
 TEST_CASE("a member that hears a leader refuses a pre-vote, and one that does not grants it",
           "[replog][core]") {
-  Member member;
-  member.hear(two, Member::beat(ballot(3, 2), 1));
+  Replica member;
+  member.hear(two, Replica::beat(ballot(3, 2), 1));
 
   Effects heard = member.hear(three, PreVote{ballot(4, 3)});
   CHECK_FALSE(sent<PreVoted>(heard.now).at(0).second.granted);
@@ -124,7 +124,7 @@ TEST_CASE("a member that hears a leader refuses a pre-vote, and one that does no
 }
 
 TEST_CASE("a leader refuses a pre-vote", "[replog][core]") {
-  Member member;
+  Replica member;
   member.lead();
   member.now += 10s;
 
@@ -132,7 +132,7 @@ TEST_CASE("a leader refuses a pre-vote", "[replog][core]") {
 }
 
 TEST_CASE("an election begins with a question that changes nothing", "[replog][core]") {
-  Member member;
+  Replica member;
 
   Effects effects = member.tick(1200ms);
 
@@ -142,7 +142,7 @@ TEST_CASE("an election begins with a question that changes nothing", "[replog][c
 }
 
 TEST_CASE("a pre-candidate prepares a ballot above every one that it heard of", "[replog][core]") {
-  Member member;
+  Replica member;
   member.tick(1200ms);
 
   member.hear(two, PreVoted{.ballot = ballot(1), .granted = false, .promised = ballot(8, 3)});
@@ -154,7 +154,7 @@ TEST_CASE("a pre-candidate prepares a ballot above every one that it heard of", 
 }
 
 TEST_CASE("a leader that hears no quorum for an election timeout steps down", "[replog][core]") {
-  Member member;
+  Replica member;
   member.lead();
   member.append({1, bytes("x"), 0});
 
@@ -171,7 +171,7 @@ TEST_CASE("a leader that hears no quorum for an election timeout steps down", "[
 }
 
 TEST_CASE("a leader with a quorum's answers goes on", "[replog][core]") {
-  Member member;
+  Replica member;
   member.lead();
 
   for (int i = 0; i < 20; ++i) {
@@ -189,7 +189,7 @@ TEST_CASE("a leader with a quorum's answers goes on", "[replog][core]") {
 
 TEST_CASE("an append under a term that is not this member's own fails as fenced",
           "[replog][core]") {
-  Member member;
+  Replica member;
   member.lead();
 
   Effects effects = member.append({1, bytes("x"), term_of(ballot(7))});
@@ -200,7 +200,7 @@ TEST_CASE("an append under a term that is not this member's own fails as fenced"
 }
 
 TEST_CASE("a leader that hears of a higher promise steps down", "[replog][core]") {
-  Member member;
+  Replica member;
   member.lead();
   member.append({1, bytes("x"), 0});
 
@@ -214,23 +214,23 @@ TEST_CASE("a leader that hears of a higher promise steps down", "[replog][core]"
 }
 
 TEST_CASE("answers of an old ballot do not count", "[replog][core]") {
-  Member member;
+  Replica member;
   member.lead();
   member.append({1, bytes("x"), 0});
 
-  CHECK(member.hear(two, Member::accepted(ballot(0, 1), 2, 3)).empty());
+  CHECK(member.hear(two, Replica::accepted(ballot(0, 1), 2, 3)).empty());
   CHECK(member.core.chosen_end() == Position(2));
 
-  CHECK(only<Appended>(member.hear(two, Member::accepted(ballot(1), 2, 3)).now) ==
+  CHECK(only<Appended>(member.hear(two, Replica::accepted(ballot(1), 2, 3)).now) ==
         std::vector<Appended>{{1, Position(2)}});
 }
 
 TEST_CASE("a member learns by the leader's word what it holds at the leader's ballot",
           "[replog][core]") {
-  Member member;
+  Replica member;
   member.hear(two, Accept{ballot(3, 2), Position(1), {value_of("x")}, Position(1)});
 
-  Effects effects = member.hear(two, Member::beat(ballot(3, 2), 2));
+  Effects effects = member.hear(two, Replica::beat(ballot(3, 2), 2));
 
   CHECK(only<Chosen>(effects.now) == std::vector<Chosen>{{Position(2)}});
   CHECK(sent<Learn>(effects.now).empty());
@@ -238,20 +238,20 @@ TEST_CASE("a member learns by the leader's word what it holds at the leader's ba
 
 TEST_CASE("a member asks for what it lacks, and for what it holds at another ballot",
           "[replog][core]") {
-  Member lacking;
-  CHECK(sent<Learn>(lacking.hear(two, Member::beat(ballot(3, 2), 2)).now).at(0) ==
+  Replica lacking;
+  CHECK(sent<Learn>(lacking.hear(two, Replica::beat(ballot(3, 2), 2)).now).at(0) ==
         std::pair(two, Learn{Position(1)}));
 
-  Member holding;
+  Replica holding;
   holding.hear(three, Accept{ballot(2, 3), Position(1), {value_of("old")}, Position(1)});
-  Effects effects = holding.hear(two, Member::beat(ballot(3, 2), 2));
+  Effects effects = holding.hear(two, Replica::beat(ballot(3, 2), 2));
   CHECK(only<Chosen>(effects.now).empty());
   CHECK(sent<Learn>(effects.now).size() == 1);
 }
 
 TEST_CASE("what was learned is kept, and what is missing still asked for", "[replog][core]") {
-  Member member;
-  member.hear(two, Member::beat(ballot(3, 2), 4));
+  Replica member;
+  member.hear(two, Replica::beat(ballot(3, 2), 4));
 
   Effects effects = member.hear(
       two, Learned{{entry(1, ballot(2), "a"), entry(2, ballot(3, 2), "b")}, Position(4)});
@@ -264,7 +264,7 @@ TEST_CASE("what was learned is kept, and what is missing still asked for", "[rep
 }
 
 TEST_CASE("entries with a gap before them are not learned", "[replog][core]") {
-  Member member;
+  Replica member;
 
   Effects effects = member.hear(two, Learned{{entry(2, ballot(2), "b")}, Position(3)});
 
@@ -273,10 +273,10 @@ TEST_CASE("entries with a gap before them are not learned", "[replog][core]") {
 }
 
 TEST_CASE("an older leader's heartbeat does not take a member back", "[replog][core]") {
-  Member member;
-  member.hear(three, Member::beat(ballot(5, 3), 1));
+  Replica member;
+  member.hear(three, Replica::beat(ballot(5, 3), 1));
 
-  Effects effects = member.hear(two, Member::beat(ballot(4, 2), 1));
+  Effects effects = member.hear(two, Replica::beat(ballot(4, 2), 1));
 
   CHECK(member.core.leadership().leader == three);
   auto heard = sent<Heard>(effects.now);
@@ -286,9 +286,9 @@ TEST_CASE("an older leader's heartbeat does not take a member back", "[replog][c
 }
 
 TEST_CASE("a message that claims another member's ballot is ignored", "[replog][core]") {
-  Member member;
+  Replica member;
 
-  CHECK(member.hear(three, Member::beat(ballot(4, 2), 1)).empty());
+  CHECK(member.hear(three, Replica::beat(ballot(4, 2), 1)).empty());
   CHECK(
       member.hear(three, Accept{ballot(4, 2), Position(1), {value_of("x")}, Position(1)}).empty());
   CHECK(member.hear(NodeId(9), PreVote{ballot(4, 2)}).empty());
@@ -296,7 +296,7 @@ TEST_CASE("a message that claims another member's ballot is ignored", "[replog][
 }
 
 TEST_CASE("a doubled Forward is appended once", "[replog][core]") {
-  Member member;
+  Replica member;
   member.lead();
   Forward forward{ballot(1), {{77, bytes("x")}}};
 
@@ -308,7 +308,7 @@ TEST_CASE("a doubled Forward is appended once", "[replog][core]") {
 }
 
 TEST_CASE("a Forward for another term's leader is refused", "[replog][core]") {
-  Member member;
+  Replica member;
   member.lead();
 
   Effects effects = member.hear(two, Forward{ballot(7), {{77, bytes("x")}}});
@@ -319,9 +319,9 @@ TEST_CASE("a Forward for another term's leader is refused", "[replog][core]") {
 }
 
 TEST_CASE("an append that never left its old leader may be sent to it again", "[replog][core]") {
-  CoreOptions narrow = Member::options();
+  CoreOptions narrow = Replica::options();
   narrow.pipeline.flight_entries_max = 1;
-  Member member({.entries = {}}, narrow);
+  Replica member({.entries = {}}, narrow);
   member.lead();
   member.hear(two, Forward{ballot(1), {{1, bytes("sent")}, {2, bytes("waits")}}});
 
@@ -339,7 +339,7 @@ TEST_CASE("an append that never left its old leader may be sent to it again", "[
                             .next = Position(2),
                             .end = Position(2),
                             .entries = {}});
-  member.hear(two, Member::accepted(ballot(2), 2, 4));
+  member.hear(two, Replica::accepted(ballot(2), 2, 4));
   REQUIRE(member.core.leadership().is_self);
 
   CHECK(sent<Accept>(member.hear(two, Forward{ballot(2), {{2, bytes("waits")}}}).now).size() == 2);
@@ -347,30 +347,30 @@ TEST_CASE("an append that never left its old leader may be sent to it again", "[
 }
 
 TEST_CASE("appends wait for a leader, and travel to the one that appears", "[replog][core]") {
-  Member member;
+  Replica member;
   CHECK(member.append({5, bytes("x"), 0}).empty());
   member.core.forget_append(4);
 
-  Effects effects = member.hear(two, Member::beat(ballot(3, 2), 1));
+  Effects effects = member.hear(two, Replica::beat(ballot(3, 2), 1));
 
   CHECK(sent<Forward>(effects.now).at(0) ==
         std::pair(two, Forward{ballot(3, 2), {{5, bytes("x")}}}));
 }
 
 TEST_CASE("an append whose caller gave up before it left never leaves", "[replog][core]") {
-  Member member;
+  Replica member;
   member.append({5, bytes("x"), 0});
   member.core.forget_append(5);
 
-  CHECK(sent<Forward>(member.hear(two, Member::beat(ballot(3, 2), 1)).now).empty());
+  CHECK(sent<Forward>(member.hear(two, Replica::beat(ballot(3, 2), 1)).now).empty());
 }
 
 TEST_CASE("a forwarded append of a term that ended may have happened", "[replog][core]") {
-  Member member;
-  member.hear(two, Member::beat(ballot(3, 2), 1));
+  Replica member;
+  member.hear(two, Replica::beat(ballot(3, 2), 1));
   member.append({5, bytes("x"), 0});
 
-  Effects effects = member.hear(three, Member::beat(ballot(4, 3), 1));
+  Effects effects = member.hear(three, Replica::beat(ballot(4, 3), 1));
 
   auto failed = only<AppendFailed>(effects.now);
   REQUIRE(failed.size() == 1);
@@ -379,7 +379,7 @@ TEST_CASE("a forwarded append of a term that ended may have happened", "[replog]
 }
 
 TEST_CASE("a read waits for a quorum that still follows after it was asked", "[replog][core]") {
-  Member member;
+  Replica member;
   member.lead();
 
   Effects asked = member.catch_up(9);
@@ -399,8 +399,8 @@ TEST_CASE("a read waits for a quorum that still follows after it was asked", "[r
 }
 
 TEST_CASE("a follower's read waits until it has what the leader had", "[replog][core]") {
-  Member member;
-  member.hear(two, Member::beat(ballot(3, 2), 1));
+  Replica member;
+  member.hear(two, Replica::beat(ballot(3, 2), 1));
   CHECK(sent<ReadIndex>(member.catch_up(9).now).at(0) == std::pair(two, ReadIndex{9}));
 
   CHECK(only<CaughtUp>(member.hear(two, ReadIndexed{9, true, Position(2)}).now).empty());
@@ -410,7 +410,7 @@ TEST_CASE("a follower's read waits until it has what the leader had", "[replog][
 }
 
 TEST_CASE("a leader whose own first entry is not chosen refuses reads", "[replog][core]") {
-  Member member;
+  Replica member;
   member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
   member.hear(two, Promised{.ballot = ballot(1),
                             .granted = true,
@@ -426,9 +426,9 @@ TEST_CASE("a leader whose own first entry is not chosen refuses reads", "[replog
 }
 
 TEST_CASE("a member alone leads at once and decides alone", "[replog][core]") {
-  CoreOptions alone = Member::options();
-  alone.members = {one};
-  Member member({.entries = {}}, alone);
+  CoreOptions alone = Replica::options();
+  alone.founders = Configuration::of_voters({one});
+  Replica member({.entries = {}}, alone);
 
   member.tick(0ms);
   REQUIRE(member.core.leadership().is_self);
@@ -437,7 +437,7 @@ TEST_CASE("a member alone leads at once and decides alone", "[replog][core]") {
 }
 
 TEST_CASE("a restarted member prepares above everything it had promised", "[replog][core]") {
-  Member member(Recovered{.promised = ballot(12, 3), .entries = {}});
+  Replica member(Recovered{.promised = ballot(12, 3), .entries = {}});
 
   Effects effects = member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
 

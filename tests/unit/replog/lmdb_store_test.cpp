@@ -70,7 +70,7 @@ TEST_CASE("a later entry at a position replaces the earlier one", "[replog][lmdb
   commit(*store, {PutEntry{entry(1, ballot(1), "old")}});
   commit(*store, {PutEntry{entry(1, ballot(2), "new")}});
 
-  CHECK(store->read(Position(1), Position(2), 100).value() ==
+  CHECK(store->read(Position(1), Position(2), 100).value().entries ==
         std::vector<LogEntry>{entry(1, ballot(2), "new")});
 }
 
@@ -80,11 +80,11 @@ TEST_CASE("a range is read in order, up to its end or its size, at least one ent
   auto store = open_store(folder / "log");
   for (std::uint64_t at : {1, 2, 4}) commit(*store, {PutEntry{entry(at, ballot(1), "x")}});
 
-  CHECK(store->read(Position(1), Position(9), 1 << 20).value().size() == 3);
-  CHECK(store->read(Position(2), Position(4), 1 << 20).value() ==
+  CHECK(store->read(Position(1), Position(9), 1 << 20).value().entries.size() == 3);
+  CHECK(store->read(Position(2), Position(4), 1 << 20).value().entries ==
         std::vector<LogEntry>{entry(2, ballot(1), "x")});
-  CHECK(store->read(Position(1), Position(9), 1).value().size() == 1);
-  CHECK(store->read(Position(5), Position(9), 1 << 20).value().empty());
+  CHECK(store->read(Position(1), Position(9), 1).value().entries.size() == 1);
+  CHECK(store->read(Position(5), Position(9), 1 << 20).value().entries.empty());
 }
 
 TEST_CASE("recovery brings all open entries and the newest chosen ones that fit",
@@ -144,15 +144,38 @@ TEST_CASE("a damaged entry is an error that names its position", "[replog][lmdb]
   REQUIRE(damage(folder / "log/data.mdb", "soon to be damaged") > 0);
   auto store = open_store(folder / "log");
 
-  CHECK(store->read(Position(1), Position(2), 100).has_value());
   auto read = store->read(Position(1), Position(3), 1 << 20);
-  REQUIRE_FALSE(read.has_value());
-  CHECK(read.error().code == Errc::corrupt);
-  CHECK_THAT(read.error().context, Contains("log entry 2: its checksum does not match"));
+  REQUIRE(read.has_value());
+  CHECK(read->entries == std::vector<LogEntry>{entry(1, ballot(1), "whole")});
+  CHECK(read->damaged == Position(2));
+
+  auto checked = store->check(Position(1), Position(3), 1 << 20);
+  REQUIRE(checked.has_value());
+  CHECK(checked->damaged == std::vector<Position>{Position(2)});
 
   auto recovered = store->recover(1 << 20);
-  REQUIRE_FALSE(recovered.has_value());
-  CHECK(recovered.error().code == Errc::corrupt);
+  REQUIRE(recovered.has_value());
+  CHECK(recovered->damaged == std::vector<PositionRange>{{Position(2), Position(3)}});
+}
+
+TEST_CASE("what is before the base is gone, and what the members are is kept", "[replog][lmdb]") {
+  TemporaryFolder folder;
+  Configuration members(Position(2), {Member{.id = two, .incarnation = 9, .endpoint = {"h", 1}}},
+                        NodeId(5));
+  {
+    auto store = open_store(folder / "log");
+    for (std::uint64_t at : {1, 2, 3}) commit(*store, {PutEntry{entry(at, ballot(1), "x")}});
+    commit(*store,
+           {SetConfiguration{members}, SetBase{Position(3), 77}, SetChosenEnd{Position(3), 77}});
+  }
+  auto store = open_store(folder / "log");
+  auto recovered = store->recover(1 << 20);
+  REQUIRE(recovered.has_value());
+  CHECK(recovered->configuration == members);
+  CHECK(recovered->kept_from == Position(3));
+  CHECK(recovered->chosen_term == 77);
+  CHECK(recovered->entries == std::vector<LogEntry>{entry(3, ballot(1), "x")});
+  CHECK(store->read(Position(1), Position(4), 1 << 20).value().entries.size() == 1);
 }
 
 TEST_CASE("a file that is no store of ours is refused", "[replog][lmdb]") {

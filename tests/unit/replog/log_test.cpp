@@ -77,9 +77,9 @@ Error error_of(Op<T> op) {
   return result.error();
 }
 
-class Members {
+class Replicas {
  public:
-  explicit Members(std::size_t count = 3) : logs_(count) {
+  explicit Replicas(std::size_t count = 3) : logs_(count) {
     for (std::size_t i = 1; i <= count; ++i) {
       peers_.push_back({NodeId(i), {"127.0.0.1", free_port()}});
     }
@@ -118,7 +118,7 @@ class Members {
 
 TEST_CASE("every member appends, and all see the same entries in the same order", "[replog][log]") {
   std::array<Told, 3> told;
-  Members members;
+  Replicas members;
   for (std::size_t i = 0; i < 3; ++i) members[i].follow(Position(1), told[i].observer());
 
   std::vector<Op<Position>> open;
@@ -139,7 +139,7 @@ TEST_CASE("every member appends, and all see the same entries in the same order"
 }
 
 TEST_CASE("a range is read as it was appended, and others are refused", "[replog][log]") {
-  Members members;
+  Replicas members;
   Position a = get(members[0].append(bytes("a")));
   Position b = get(members[0].append(bytes("b")));
   LogRange range = get(members[1].catch_up());
@@ -155,7 +155,7 @@ TEST_CASE("a range is read as it was appended, and others are refused", "[replog
 }
 
 TEST_CASE("a newer writer fences the older one", "[replog][log]") {
-  Members members;
+  Replicas members;
   Log::Writer older = get(members[0].start_writer());
   Position first = get(older.append(bytes("of the older")));
 
@@ -174,7 +174,7 @@ TEST_CASE("a newer writer fences the older one", "[replog][log]") {
 }
 
 TEST_CASE("a writer's appends are chosen in the order of its calls", "[replog][log]") {
-  Members members;
+  Replicas members;
   Log::Writer writer = get(members[2].start_writer());
   std::vector<Op<Position>> open;
   for (int i = 0; i < 100; ++i) open.push_back(writer.append(Bytes(std::to_string(i))));
@@ -188,7 +188,7 @@ TEST_CASE("a writer's appends are chosen in the order of its calls", "[replog][l
 }
 
 TEST_CASE("an entry over the limit is refused, one at the limit is not", "[replog][log]") {
-  Members members(1);
+  Replicas members(1);
   std::size_t limit = members.options(0).entry_size_max;
 
   Error error = error_of(members[0].append(Bytes(std::string(limit + 1, 'x'))));
@@ -201,7 +201,7 @@ TEST_CASE("an entry over the limit is refused, one at the limit is not", "[replo
 TEST_CASE("a member that was away catches up, from memory and from the others' disks",
           "[replog][log]") {
   Told told;
-  Members members;
+  Replicas members;
   // The one that goes away must not lead: what it had in flight would be in doubt.
   Log::Writer writer = get(members[0].start_writer());
   get(members[0].append(bytes("before")));
@@ -219,7 +219,7 @@ TEST_CASE("a member that was away catches up, from memory and from the others' d
 }
 
 TEST_CASE("a restart of all members keeps everything", "[replog][log]") {
-  Members members;
+  Replicas members;
   std::vector<std::string> appended;
   for (int i = 0; i < 10; ++i) {
     appended.push_back("entry " + std::to_string(i));
@@ -235,7 +235,7 @@ TEST_CASE("a restart of all members keeps everything", "[replog][log]") {
 }
 
 TEST_CASE("without a majority an append fails, and may have happened", "[replog][log]") {
-  Members members;
+  Replicas members;
   Log::Writer writer = get(members[0].start_writer());
   get(members[0].append(bytes("with all")));
   members.stop(1);
@@ -251,7 +251,7 @@ TEST_CASE("without a majority an append fails, and may have happened", "[replog]
 }
 
 TEST_CASE("calls that nobody can answer end in time", "[replog][log]") {
-  Members members;
+  Replicas members;
   members.stop(1);
   members.stop(2);
   members.stop(0);
@@ -270,7 +270,7 @@ TEST_CASE("leadership is told as it is and as it changes", "[replog][log]") {
   std::mutex mutex;
   std::condition_variable changed;
   Leadership seen;
-  Members members;
+  Replicas members;
   members[2].watch_leadership([&](const Leadership& leadership) {
     std::lock_guard lock(mutex);
     seen = leadership;
@@ -288,7 +288,7 @@ TEST_CASE("leadership is told as it is and as it changes", "[replog][log]") {
 }
 
 TEST_CASE("a log that is destroyed completes what is open as closed", "[replog][log]") {
-  Members members;
+  Replicas members;
   members.stop(1);
   members.stop(2);
   std::vector<Op<Position>> open;
@@ -304,7 +304,7 @@ TEST_CASE("a log that is destroyed completes what is open as closed", "[replog][
 }
 
 TEST_CASE("a writer outlives its log without harm", "[replog][log]") {
-  Members members(1);
+  Replicas members(1);
   Log::Writer writer = get(members[0].start_writer());
   members.stop(0);
   CHECK(error_of(writer.append(bytes("x"))).code == Errc::closed);
@@ -312,7 +312,7 @@ TEST_CASE("a writer outlives its log without harm", "[replog][log]") {
 
 TEST_CASE("another member's directory, and a taken port, are refused in plain words",
           "[replog][log]") {
-  Members members;
+  Replicas members;
   LogOptions taken = members.options(1);
   taken.directory += "-other";
   auto second = Log::open(members.runtime, taken);
@@ -336,7 +336,7 @@ TEST_CASE("another member's directory, and a taken port, are refused in plain wo
 }
 
 TEST_CASE("options that make no sense are refused before anything is touched", "[replog][log]") {
-  Members members(1);
+  Replicas members(1);
   auto refusal = [&](auto change) {
     LogOptions options = members.options(0);
     change(options);
@@ -354,7 +354,7 @@ TEST_CASE("options that make no sense are refused before anything is touched", "
 }
 
 TEST_CASE("metrics tell what a member did", "[replog][log]") {
-  Members members(1);
+  Replicas members(1);
   for (int i = 0; i < 3; ++i) get(members[0].append(bytes("x")));
 
   std::set<std::string> wanted = {"cluster_log_appends_total", "cluster_log_chosen_total",

@@ -11,7 +11,7 @@ TEST_CASE("any two quorums share a member", "[replog][configuration]") {
   for (std::uint64_t size = 1; size <= 9; ++size) {
     std::vector<NodeId> members;
     for (std::uint64_t i = size; i >= 1; --i) members.push_back(NodeId(i));
-    Configuration configuration(members);
+    Configuration configuration = Configuration::of_voters(members);
     CHECK(2 * configuration.quorum() > size);
     CHECK(2 * (configuration.quorum() - 1) <= size);
     CHECK(configuration.has(NodeId(size)));
@@ -21,10 +21,10 @@ TEST_CASE("any two quorums share a member", "[replog][configuration]") {
 
 TEST_CASE("what a quorum reached is the greatest value that enough members have",
           "[replog][configuration]") {
-  Configuration of_four({one, two, three, NodeId(4)});
+  Configuration of_four = Configuration::of_voters({one, two, three, NodeId(4)});
 
   CHECK(of_four.reached_by_quorum([](NodeId member) { return member.value() * 10; }) == 20);
-  CHECK(Configuration({two}).reached_by_quorum([](NodeId) { return 7; }) == 7);
+  CHECK(Configuration::of_voters({two}).reached_by_quorum([](NodeId) { return 7; }) == 7);
 }
 
 TEST_CASE("a window holds entries with gaps, and finds what is there", "[replog][window]") {

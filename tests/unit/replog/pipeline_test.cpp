@@ -9,8 +9,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const Configuration of_three({one, two, three});
-const Configuration of_five({one, two, three, NodeId(4), NodeId(5)});
+const Configuration of_three = Configuration::of_voters({one, two, three});
+const Configuration of_five = Configuration::of_voters({one, two, three, NodeId(4), NodeId(5)});
 const Time now{1s};
 
 Pipeline pipeline_of(std::size_t entries, const Configuration& members = of_three,

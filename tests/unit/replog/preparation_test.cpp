@@ -8,7 +8,7 @@ using namespace cluster::replog::test;
 
 namespace {
 
-const Configuration of_three({one, two, three});
+const Configuration of_three = Configuration::of_voters({one, two, three});
 const Ballot mine = ballot(9);
 
 Promised answer_of(std::vector<LogEntry> entries, std::uint64_t first, std::uint64_t next,
