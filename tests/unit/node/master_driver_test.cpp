@@ -108,9 +108,9 @@ class Member {
     });
     auto opened = replog::open_on(host_, listener_,
                                   {.directory = directory,
+                                   .cluster = driver_cluster,
                                    .self = self,
                                    .members = members,
-                                   .cluster = driver_cluster,
                                    .listen = listen,
                                    .queue_bytes_max = log_queue_max,
                                    .election_timeout = milliseconds(200),
