@@ -54,12 +54,15 @@ class Core {
   void on_append(std::vector<Proposal>, Effects&);
   // Answers CaughtUp once this member has everything that was chosen at `now`.
   void on_catch_up(Time now, std::uint64_t tag, Effects&);
+  // Answers CommandEnded with the same tag, which this member never uses again.
+  void on_command(Time now, std::uint64_t tag, CommandBody, Effects&);
   // Makes this member the leader of a new term, whoever leads.
   void on_campaign(Time now, Effects&);
 
   // The caller gave up on these: what has not left this member never will.
   void forget_append(std::uint64_t tag);
   void forget_catch_up(std::uint64_t tag) { reads_.erase(tag); }
+  void forget_command(std::uint64_t tag) { commands_.erase(tag); }
 
   // Performs a `Release`.
   void release(Position end);
@@ -117,6 +120,19 @@ class Core {
   void send_waiting(Effects&);
   void fail_forwarded(std::string_view why, Effects&);
 
+  // Operators' commands (core_commands.cpp).
+  void on(Time, NodeId, const Command&, Effects&);
+  void on(Time, NodeId, const Commanded&, Effects&);
+  void send_commands(Effects&);
+  void execute_waiting(Time, Effects&);
+  void execute(Time, Origin, const CommandBody&, Effects&);
+  void execute_one(Time, Origin, const ChangeMembers&, Effects&);
+  void execute_one(Time, Origin, const TransferLeadership&, Effects&);
+  void execute_one(Time, Origin, const TruncateLog&, Effects&);
+  void refuse(Origin, Error why, Effects&);
+  void answer_command(Origin, Commanded, Effects&);
+  void fail_commands(std::string_view why, Effects&);
+
   void finish(Effects&);  // After each input.
   bool is_peer(NodeId node) const { return node != options_.self && configuration_.has(node); }
   template <class F>
@@ -168,11 +184,24 @@ class Core {
   };
   std::map<std::uint64_t, Sent> forwarded_;
   // Tags that members sent us and that we proposed: a copy of them is not proposed again.
-  struct Taken {
-    std::set<std::uint64_t> tags;
-    std::deque<std::uint64_t> order;  // The oldest go first.
+  class Taken {
+   public:
+    bool has(std::uint64_t tag) const { return tags_.contains(tag); }
+    void add(std::uint64_t tag);
+    void remove(std::uint64_t tag) { tags_.erase(tag); }
+
+   private:
+    std::set<std::uint64_t> tags_;
+    std::deque<std::uint64_t> order_;  // The oldest go first.
   };
   std::map<NodeId, Taken> taken_;
+  std::map<NodeId, Taken> commands_taken_;
+  // Of this member's operators, while another member leads or nobody does.
+  struct OwnCommand {
+    CommandBody body;
+    bool is_sent = false;
+  };
+  std::map<std::uint64_t, OwnCommand> commands_;
 
   // Catch-ups: of our callers, by tag; and of members that asked us as leader.
   struct Read {

@@ -154,6 +154,7 @@ void Core::start_leading(Time now, Effects& effects) {
   for (Proposal& proposal : waiting_) enqueue(std::move(proposal), effects);
   waiting_.clear();
   propose(effects);
+  execute_waiting(now, effects);
 }
 
 void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
@@ -169,7 +170,9 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
   std::map<NodeId, Forwarded> answers;
   auto fail = [&](const Origin& origin, Errc errc, Outcome outcome) {
     if (!origin.member) return;
-    if (origin.member == options_.self) {
+    if (origin.is_command) {
+      refuse(origin, Error{errc, "the leader stepped down: " + std::string(why), outcome}, effects);
+    } else if (origin.member == options_.self) {
       effects.now.push_back(AppendFailed{
           origin.tag, Error{errc, "this member stopped leading: " + std::string(why), outcome}});
     } else {
@@ -182,7 +185,9 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
   for (const auto& [value, origin] : left.unsent) {
     fail(origin, Errc::fenced, Outcome::not_applied);
     // Never proposed: it may be sent here again, when we lead again.
-    if (origin.member) taken_[origin.member].tags.erase(origin.tag);
+    if (origin.member) {
+      (origin.is_command ? commands_taken_ : taken_)[origin.member].remove(origin.tag);
+    }
   }
   for (const ReadAsked& read : reads_asked_) {
     if (read.member == options_.self) {
@@ -227,6 +232,7 @@ void Core::follow(Time now, NodeId leader, Ballot ballot, Effects& effects) {
   if (leader != options_.self) {
     for (auto& [tag, read] : reads_) read.ask_again_at = now;
     send_waiting(effects);
+    send_commands(effects);
   }
 }
 

@@ -54,7 +54,9 @@ void Core::settle(Time now, Effects& effects) {
   advance(end, effects);
   std::map<NodeId, Forwarded> answers;
   for (const Origin& origin : origins) {
-    if (origin.member == options_.self) {
+    if (origin.is_command) {
+      answer_command(origin, Commanded{.tag = origin.tag, .position = at}, effects);
+    } else if (origin.member == options_.self) {
       effects.now.push_back(Appended{origin.tag, at});
     } else if (origin.member) {
       Forwarded& answer = answers[origin.member];
@@ -126,12 +128,11 @@ void Core::on(Time now, NodeId from, const Forward& asked, Effects& effects) {
   Taken& taken = taken_[from];
   Forwarded refusal{.ballot = asked.ballot, .items = {}};
   for (const Forward::Item& item : asked.items) {
-    if (taken.tags.contains(item.tag)) continue;
+    if (taken.has(item.tag)) continue;
     Errc errc = Errc::no_leader;
     if (is_ours) {
       // Refused or not: its sender is told once, and a copy must not turn out otherwise.
-      taken.tags.insert(item.tag);
-      taken.order.push_back(item.tag);
+      taken.add(item.tag);
       if (pipeline_->enqueue(Value{Kind::data, item.data, term_of(ballot_)},
                              Origin{from, item.tag})) {
         continue;
@@ -140,12 +141,15 @@ void Core::on(Time now, NodeId from, const Forward& asked, Effects& effects) {
     }
     refusal.items.push_back({item.tag, {}, errc, Outcome::not_applied});
   }
-  // Copies arrive within seconds of each other; the oldest tags are long past that.
-  for (; taken.order.size() > taken_max; taken.order.pop_front()) {
-    taken.tags.erase(taken.order.front());
-  }
   if (!refusal.items.empty()) effects.now.push_back(Send{from, std::move(refusal)});
   if (is_ours) propose(effects);
+}
+
+void Core::Taken::add(std::uint64_t tag) {
+  tags_.insert(tag);
+  order_.push_back(tag);
+  // Copies arrive within seconds of each other; the oldest tags are long past that.
+  for (; order_.size() > taken_max; order_.pop_front()) tags_.erase(order_.front());
 }
 
 // Read-index: what is chosen now is what a reader must have, provided that a quorum still follows

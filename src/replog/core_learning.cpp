@@ -177,6 +177,7 @@ void Core::fail_forwarded(std::string_view why, Effects& effects) {
         AppendFailed{tag, Error{Errc::no_leader, std::string(why), Outcome::maybe}});
   }
   forwarded_.clear();
+  fail_commands(why, effects);
 }
 
 void Core::on(Time now, NodeId from, const ReadIndexed& answer, Effects& effects) {

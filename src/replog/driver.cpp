@@ -78,7 +78,8 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
           [this](const Error& why) { fail(why); }),
       alarm_(host.make_alarm([this] { on_wake(); })),
       first_tag_((host.random_seed() << 32) + 1),
-      next_catch_up_((host.random_seed() << 32) + 1) {
+      next_catch_up_((host.random_seed() << 32) + 1),
+      next_command_(next_catch_up_) {
   snapshot_.range.end = core_.chosen_end();
   this->publish();
   runtime::PeerLinksOptions links;
@@ -173,6 +174,17 @@ void Driver::act_one(CaughtUp&& reached) {
   catch_ups_.erase(at);
 }
 
+void Driver::act_one(CommandEnded&& ended) {
+  auto at = std::find_if(commands_.begin(), commands_.end(),
+                         [&](const OpenCommand& open) { return open.tag == ended.answer.tag; });
+  if (at == commands_.end()) return;
+  Promise<Commanded> promise = std::move(at->promise);
+  commands_.erase(at);
+  Commanded& answer = ended.answer;
+  if (answer.errc == Errc::ok) return promise.complete(std::move(answer));
+  promise.complete(Error{answer.errc, std::move(answer.context), answer.outcome});
+}
+
 void Driver::act_one(LeadershipChanged&& changed) {
   snapshot_.leadership = changed.leadership;
   last_term_ = std::max(last_term_, changed.leadership.term);
@@ -221,6 +233,7 @@ void Driver::arm() {
   }
   if (!open_appends_.empty()) at = std::min(at, open_appends_.front()->deadline);
   if (!catch_ups_.empty()) at = std::min(at, catch_ups_.front().deadline);
+  if (!commands_.empty()) at = std::min(at, commands_.front().deadline);
   if (!writers_.empty()) at = std::min(at, writers_.front().deadline);
   alarm_->set(at);
 }
@@ -279,6 +292,11 @@ void Driver::expire(Time now) {
     catch_ups_.front().promise.complete(late);
     catch_ups_.erase(catch_ups_.begin());
   }
+  while (!commands_.empty() && commands_.front().deadline <= now) {
+    core_.forget_command(commands_.front().tag);
+    commands_.front().promise.complete(maybe_late);
+    commands_.pop_front();
+  }
   while (!writers_.empty() && writers_.front().deadline <= now) {
     writers_.front().promise.complete(late);
     writers_.pop_front();
@@ -336,6 +354,28 @@ void Driver::catch_up(Promise<LogRange> promise) {
   catch_ups_.push_back(
       OpenCatchUp{tag, std::move(promise), host_.now() + options_.request_timeout});
   step([&](Effects& effects) { core_.on_catch_up(host_.now(), tag, effects); });
+}
+
+void Driver::command(CommandBody body, Promise<Commanded> promise) {
+  if (has_failed()) return promise.complete(*snapshot_.failure);
+  std::uint64_t tag = next_command_++;
+  commands_.push_back(OpenCommand{tag, std::move(promise), host_.now() + options_.request_timeout});
+  step([&](Effects& effects) { core_.on_command(host_.now(), tag, std::move(body), effects); });
+}
+
+void Driver::truncate(Position to, Promise<Position> promise) {
+  if (options_.state_machine != nullptr) {
+    return promise.complete(Error{Errc::unsupported,
+                                  "a log with a state machine shortens itself after each snapshot; "
+                                  "call take_snapshot()"});
+  }
+  if (!to) return promise.complete(Error{Errc::invalid_argument, "positions start at 1"});
+  Promise<Commanded> commanded;
+  commanded.op().then([to, promise = std::move(promise)](Result<Commanded> answer) mutable {
+    if (!answer) return promise.complete(std::move(answer).error());
+    promise.complete(std::min(to, answer->position));
+  });
+  command(TruncateLog{to}, std::move(commanded));
 }
 
 void Driver::start_writer(Promise<std::uint64_t> promise) {
@@ -448,6 +488,8 @@ void Driver::fail(const Error& why) {
   }
   for (OpenCatchUp& open : catch_ups_) open.promise.complete(failure);
   catch_ups_.clear();
+  for (OpenCommand& open : commands_) open.promise.complete(failure);
+  commands_.clear();
   for (OpenWriter& open : writers_) open.promise.complete(failure);
   writers_.clear();
   for (const auto& watcher : watchers_) tell(watcher);

@@ -53,6 +53,9 @@ class Driver {
   void catch_up(Promise<LogRange> promise);
   void follow(Position from, std::function<void(const std::vector<Entry>&)> observer);
   void watch_leadership(std::function<void(const Leadership&)> observer);
+  // Carried out by the leader, whoever that is; completes with its answer, or why there is none.
+  void command(CommandBody, Promise<Commanded> promise);
+  void truncate(Position to, Promise<Position> promise);
   // Completes with the term.
   void start_writer(Promise<std::uint64_t> promise);
 
@@ -75,6 +78,11 @@ class Driver {
     Promise<LogRange> promise;
     Time deadline;
   };
+  struct OpenCommand {
+    std::uint64_t tag;
+    Promise<Commanded> promise;
+    Time deadline;
+  };
   struct OpenWriter {
     Promise<std::uint64_t> promise;
     Time deadline;
@@ -90,6 +98,7 @@ class Driver {
   void act_one(Appended&&);
   void act_one(AppendFailed&&);
   void act_one(CaughtUp&&);
+  void act_one(CommandEnded&&);
   void act_one(LeadershipChanged&&);
   void act_one(Release&&);
   bool on_message(Bytes);
@@ -126,6 +135,8 @@ class Driver {
   std::size_t open_bytes_ = 0;
   std::uint64_t next_catch_up_;  // Begin at random too: an old answer must not end a new question.
   std::vector<OpenCatchUp> catch_ups_;
+  std::uint64_t next_command_;  // For the same reason.
+  std::deque<OpenCommand> commands_;
   std::deque<OpenWriter> writers_;
   enum class Campaign : std::uint8_t { none, asked, running } campaign_ = Campaign::none;
   std::uint64_t last_term_ = 0;       // The latest that was heard of.

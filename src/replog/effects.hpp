@@ -55,6 +55,12 @@ struct CaughtUp {
   friend bool operator==(const CaughtUp&, const CaughtUp&) = default;
 };
 
+// The command that was asked for as `answer.tag` is over.
+struct CommandEnded {
+  Commanded answer;
+  friend bool operator==(const CommandEnded&, const CommandEnded&) = default;
+};
+
 struct LeadershipChanged {
   Leadership leadership;
   friend bool operator==(const LeadershipChanged&, const LeadershipChanged&) = default;
@@ -67,7 +73,7 @@ struct Release {
 };
 
 using Action = std::variant<Send, SendStored, Chosen, Appended, AppendFailed, CaughtUp,
-                            LeadershipChanged, Release>;
+                            CommandEnded, LeadershipChanged, Release>;
 
 struct SetPromise {
   Ballot ballot;

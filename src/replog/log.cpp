@@ -167,6 +167,15 @@ void Log::watch_leadership(std::function<void(const Leadership&)> observer) {
   });
 }
 
+Op<Position> Log::truncate(Position to) {
+  Promise<Position> promise(impl_->host.delivery());
+  auto op = promise.op();
+  impl_->on_driver([to, promise = std::move(promise)](replog::Driver& driver) mutable {
+    driver.truncate(to, std::move(promise));
+  });
+  return op;
+}
+
 Op<Log::Writer> Log::start_writer() {
   Promise<Writer> promise(impl_->host.delivery());
   auto op = promise.op();

@@ -20,6 +20,7 @@ namespace cluster::replog {
 struct Origin {
   NodeId member;
   std::uint64_t tag = 0;
+  bool is_command = false;  // Answered with Commanded.
 };
 
 struct PipelineLimits {

@@ -73,4 +73,20 @@ struct LogEntry {
   friend bool operator==(const LogEntry&, const LogEntry&) = default;
 };
 
+// The data of a `truncate`: 8 bytes, the lowest first.
+inline Bytes encode_position(Position position) {
+  std::string text(8, '\0');
+  for (std::size_t i = 0; i < 8; ++i) text[i] = static_cast<char>(position.value() >> (8 * i));
+  return Bytes(std::move(text));
+}
+// None where the data is not a position.
+inline Position decode_position(ByteView data) {
+  std::uint64_t number = 0;
+  if (data.size() != 8) return Position{};
+  for (std::size_t i = 0; i < 8; ++i) {
+    number |= std::uint64_t{static_cast<unsigned char>(data[i])} << (8 * i);
+  }
+  return Position(number);
+}
+
 }  // namespace cluster::replog

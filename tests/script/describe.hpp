@@ -22,6 +22,7 @@ inline std::string text(const Value& value) {
     case Kind::data: return data;
     case Kind::noop: return "<noop>";
     case Kind::lead: return "<lead " + data + '>';
+    case Kind::truncate: return "<truncate " + to_field(decode_position(value.data.view())) + '>';
     default: return "<kind " + std::to_string(static_cast<int>(value.kind)) + '>';
   }
 }
@@ -175,6 +176,11 @@ inline std::string text(const Action& action) {
     }
     std::string operator()(const CaughtUp& a) {
       return "caught up tag=" + to_field(a.tag) + " end=" + to_field(a.end);
+    }
+    std::string operator()(const CommandEnded& a) {
+      MessageText said;
+      said.say(a.answer);
+      return "command ended" + said.out.str();
     }
     std::string operator()(const LeadershipChanged& a) {
       const Leadership& l = a.leadership;

@@ -150,6 +150,12 @@ std::string Dialogue::run(const std::string& command) {
   } else if (name == "catch_up") {
     step(words.node(),
          [&](Core& core, Effects& e) { core.on_catch_up(now_, words.number("tag"), e); });
+  } else if (name == "command") {
+    CommandBody body = TransferLeadership{};
+    if (words.has("truncate")) body = TruncateLog{words.position("truncate")};
+    if (words.has("transfer")) body = TransferLeadership{NodeId(words.number("transfer"))};
+    step(words.node(),
+         [&](Core& core, Effects& e) { core.on_command(now_, words.number("tag"), body, e); });
   } else if (name == "forget") {
     nodes_.at(words.node())->core->forget_append(words.number("tag"));
   } else if (name == "restart") {

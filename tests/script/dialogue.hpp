@@ -10,6 +10,7 @@
 //   inject 1->2 Prepare ballot=5.1 from=1    a message that nobody sent
 //   sync node=2                              its changes become durable; what waits for that is
 //   done append node=1 tag=1 data=x [term_of=5.1]   catch_up node=1 tag=1   forget node=1 tag=1
+//   command node=1 tag=1 truncate=5|transfer=2   asks the leader for it
 //   restart node=2                           it knows only what was synced
 //   settle                                   everything is delivered and synced until all is quiet
 //   show                                     every member's state
