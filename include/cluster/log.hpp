@@ -83,6 +83,7 @@ struct LogOptions {
   std::string join;
 
   Endpoint listen;                       // Empty host: the endpoint that the members know.
+  bool serve_clients = false;            // `LogClient`s, on the endpoint that members know.
   std::size_t entry_size_max = 1 << 20;  // Bytes, to 16 MiB; larger appends fail with `too_large`.
   std::size_t queue_bytes_max = 64 << 20;  // Appends beyond it fail with `overloaded`.
   Duration request_timeout = std::chrono::seconds(10);

@@ -59,6 +59,7 @@ class Driver {
   // Completes with the term.
   void start_writer(Promise<std::uint64_t> promise);
 
+  ClusterUid cluster() const { return store_->identity().cluster; }
   const Core& core() const { return core_; }
   const Snapshot& snapshot() const { return snapshot_; }
   bool has_failed() const { return snapshot_.failure.has_value(); }

@@ -6,6 +6,7 @@
 
 #include "base/endpoint.hpp"
 #include "base/random.hpp"
+#include "replog/client_service.hpp"
 #include "replog/driver.hpp"
 #include "replog/lmdb_store.hpp"
 #include "replog/open.hpp"
@@ -59,6 +60,8 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
   LogOptions options;
   runtime::ListenerId own_listener;
   std::unique_ptr<replog::Driver> driver;  // Node thread.
+  std::unique_ptr<replog::ClientService>
+      service;  // Node thread; none where clients are not served.
 
   mutable std::mutex mutex;
   replog::Snapshot snapshot;              // Guarded.
@@ -118,6 +121,7 @@ Log::Log(Log&&) noexcept = default;
 Log::~Log() {
   if (!impl_) return;
   runtime::run_on_node(impl_->host, [impl = impl_.get()] {
+    impl->service.reset();
     impl->driver.reset();
     if (impl->own_listener) impl->host.transport().stop_listening(impl->own_listener);
   });
@@ -279,6 +283,9 @@ Result<Log> open_on_store(runtime::Host& host, runtime::ListenerId listener, Log
                                    std::lock_guard lock(raw->mutex);
                                    raw->snapshot = snapshot;
                                  });
+    if (impl->options.serve_clients) {
+      impl->service = std::make_unique<ClientService>(host, listener, *impl->driver);
+    }
   });
   return LogAccess::make(std::move(impl));
 }

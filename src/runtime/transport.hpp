@@ -17,7 +17,7 @@ namespace cluster::runtime {
 using SessionId = Id<struct SessionTag>;  // Never used twice in a process.
 using ListenerId = Id<struct ListenerTag>;
 
-enum class Lane : std::uint8_t { log = 1, agent = 2, scheduler = 3, admin = 4 };
+enum class Lane : std::uint8_t { log = 1, agent = 2, scheduler = 3, admin = 4, log_client = 5 };
 
 inline constexpr std::size_t message_size_max = 32u << 20;
 

@@ -1,11 +1,6 @@
 // The public face, as an embedder uses it: three members in one process, real sockets and disks.
 #include "cluster/log.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <array>
 #include <condition_variable>
 #include <mutex>
@@ -13,26 +8,15 @@
 #include <set>
 
 #include "tests/unit/replog/support.hpp"
+#include "tests/unit/sockets.hpp"
 
 using namespace cluster;
 using namespace cluster::replog::test;
+using cluster::test::free_port;
 using namespace std::chrono_literals;
 using Catch::Contains;
 
 namespace {
-
-std::uint16_t free_port() {
-  int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* any = reinterpret_cast<sockaddr*>(&address);
-  REQUIRE(::bind(fd, any, size) == 0);
-  REQUIRE(::getsockname(fd, any, &size) == 0);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
 
 // What an observer was told, with a way to wait for it.
 class Told {
