@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
     options.members.push_back({cluster::NodeId(options.members.size() + 1), endpoint});
   }
 
-  cluster::Runtime runtime = cluster::Runtime::threads();
+  cluster::Runtime runtime = cluster::Runtime::threads({.security = cluster::Insecure{}});
   auto log = cluster::Log::open(runtime, options);
   if (!log) return std::cerr << log.error().message() << "\n", 1;
   log->follow(cluster::Position(1), [](const std::vector<cluster::Entry>& entries) {

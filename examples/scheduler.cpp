@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
                                  static_cast<std::uint16_t>(std::atoi(&address[colon + 1]))};
   RunMany runs(std::atoi(argv[2]), argv[3]);
 
-  cluster::Runtime runtime = cluster::Runtime::threads();
+  cluster::Runtime runtime = cluster::Runtime::threads({.security = cluster::Insecure{}});
   cluster::SchedulerHandlers handlers;
   handlers.on_offers = [&](auto& scheduler, const auto& offers) {
     runs.on_offers(scheduler, offers);

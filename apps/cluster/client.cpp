@@ -46,7 +46,7 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) {
 Client::Client(std::vector<Endpoint> masters, Duration timeout)
     : masters_(std::move(masters)),
       timeout_(timeout),
-      runtime_(Runtime::threads({.deliver_on_node_thread = true})),
+      runtime_(Runtime::threads({.security = Insecure{}, .deliver_on_node_thread = true})),
       admin_(runtime_.host(), masters_) {}
 
 Result<wire::AdminBody> Client::ask_any(wire::AdminBody question) {

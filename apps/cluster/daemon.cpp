@@ -12,8 +12,10 @@ int run_daemon(NodeOptions options, const DaemonOptions& daemon) {
   SignalWait signals;  // First, so that the runtime's threads have them blocked too.
   StderrSink sink;
   Logger logger(sink, "cluster", daemon.log_level);
-  auto runtime = Runtime::threads(
-      {.log_sink = &sink, .log_level = daemon.log_level, .deliver_on_node_thread = true});
+  auto runtime = Runtime::threads({.security = Insecure{},
+                                   .log_sink = &sink,
+                                   .log_level = daemon.log_level,
+                                   .deliver_on_node_thread = true});
   options.insecure = daemon.insecure;
   if (daemon.insecure) {
     logger.warning("addresses other than loopback are allowed", "means",

@@ -120,7 +120,7 @@ void serve_remote_callers(Host& host, cluster::runtime::ListenerId listener, clu
 
 LoadResult run_remote_load(const Settings& settings, std::uint16_t port, int callers,
                            pid_t leader) {
-  cluster::Runtime runtime = cluster::Runtime::threads();
+  cluster::Runtime runtime = cluster::Runtime::threads({.security = cluster::Insecure{}});
   return Callers(settings, runtime.host(), port, callers, leader).wait();
 }
 

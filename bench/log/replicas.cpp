@@ -65,6 +65,7 @@ cluster::LogOptions log_options(const Settings& settings, std::size_t number,
 Replica::Replica(const Settings& settings, std::size_t number,
                  const std::vector<std::uint16_t>& ports, ReplicaView& view) {
   cluster::RuntimeOptions runtime;
+  runtime.security = cluster::Insecure{};
   runtime.deliver_on_node_thread = true;
   if (settings.verbose) sink_ = std::make_unique<StderrSink>();
   runtime.log_sink = sink_.get();

@@ -13,6 +13,7 @@
 #include "cluster/logger.hpp"
 #include "cluster/metrics.hpp"
 #include "cluster/op.hpp"
+#include "cluster/tls.hpp"
 
 namespace cluster {
 
@@ -21,6 +22,7 @@ class Host;  // The seam that the library's parts are built on; not for users.
 }
 
 struct RuntimeOptions {
+  Security security;            // Of every connection: `Tls`, or `Insecure` by name. No default.
   LogSink* log_sink = nullptr;  // Must outlive the runtime. None: silent.
   LogLevel log_level = LogLevel::info;
   std::shared_ptr<Executor> deliver_on;  // Where continuations run; none: a thread of the runtime.

@@ -30,7 +30,7 @@ void PeerWatch::tick() {
   runtime::Transport& transport = host_.transport();
   for (auto& [id, peer] : peers_) {
     if (!peer.session) {
-      peer.session = transport.dial(peer.endpoint, runtime::Lane::admin, *this);
+      peer.session = transport.dial(peer.endpoint, runtime::Lane::admin, *this, id);
     } else if (peer.open) {
       transport.send(peer.session, wire::encode(wire::AdminMessage{1, wire::GetStatus{}}));
     }

@@ -29,17 +29,44 @@ Metrics TcpCounters::metrics() const {
               overloaded),
       counter("cluster_net_accept_pauses_total", "Times that accepting had to pause.",
               accept_pauses),
+      counter("cluster_net_tls_handshakes_total", "TLS handshakes that succeeded.", tls_handshakes),
+      counter("cluster_net_tls_resumed_total", "Those that resumed an earlier session.",
+              tls_resumed),
+      counter("cluster_net_tls_failed_total",
+              "Sessions that ended because their ends do not trust or understand each other.",
+              tls_failed),
   };
 }
 
-SessionContext::SessionContext(asio::io_context& io_context, TcpOptions tcp_options, Logger pen,
-                               FindHandler find, Forget forget_session)
+SessionContext::SessionContext(asio::io_context& io_context, TcpOptions tcp_options,
+                               const Security& chosen, Logger pen, FindHandler find,
+                               Forget forget_session)
     : io(io_context),
       options(tcp_options),
       logger(std::move(pen)),
       find_handler(std::move(find)),
       forget(std::move(forget_session)),
-      read_buffer(128 * 1024) {}
+      read_buffer(128 * 1024),
+      is_chosen_(!std::holds_alternative<std::monostate>(chosen)) {
+  const auto* tls = std::get_if<Tls>(&chosen);
+  if (tls == nullptr) return;
+  // What was read last may complete a record that began before.
+  plain_buffer.resize(read_buffer.size() + 32 * 1024);
+  if (tls->certificates == nullptr) {
+    is_chosen_ = false;
+  } else {
+    tls_ = std::make_unique<TlsContexts>(tls->certificates, logger);
+  }
+}
+
+Result<std::shared_ptr<TlsContext>> SessionContext::security() {
+  if (tls_) return tls_->current();
+  if (is_chosen_) return std::shared_ptr<TlsContext>();
+  return Error{Errc::invalid_argument,
+               "no security was chosen: connections need certificates (RuntimeOptions::security = "
+               "cluster::Tls{...}; --certs DIR), or plain text by name (cluster::Insecure{}; "
+               "--insecure)"};
+}
 
 void SessionContext::flush_later(std::shared_ptr<TcpSession> session) {
   to_flush_.push_back(std::move(session));

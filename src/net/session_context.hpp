@@ -12,7 +12,9 @@
 
 #include "cluster/logger.hpp"
 #include "cluster/metrics.hpp"
+#include "cluster/tls.hpp"
 #include "net/asio.hpp"
+#include "net/tls_context.hpp"
 #include "runtime/transport.hpp"
 
 namespace cluster::net {
@@ -54,6 +56,9 @@ struct TcpCounters {
   Counter refused;
   Counter overloaded;
   Counter accept_pauses;
+  Counter tls_handshakes;
+  Counter tls_resumed;
+  Counter tls_failed;
 
   Metrics metrics() const;
 };
@@ -63,7 +68,11 @@ class SessionContext {
   using FindHandler = std::function<runtime::SessionHandler*(runtime::ListenerId, runtime::Lane)>;
   using Forget = std::function<void(runtime::SessionId)>;
 
-  SessionContext(asio::io_context&, TcpOptions, Logger, FindHandler, Forget);
+  SessionContext(asio::io_context&, TcpOptions, const Security&, Logger, FindHandler, Forget);
+
+  // How the next connection begins: with this context, or none for plain text. An error where no
+  // security was chosen, or there are no certificates.
+  Result<std::shared_ptr<TlsContext>> security();
 
   // Sends what the session has queued once the callbacks that are due have run, so that what they
   // queue goes with it.
@@ -80,9 +89,13 @@ class SessionContext {
   const Forget forget;  // The session ends or is closed: its id means nothing any more.
   TcpCounters counters;
   std::vector<char> read_buffer;
-  std::vector<Bytes> payloads;  // Of the read under way; here for its memory.
+  std::vector<char> plain_buffer;  // What was read, decrypted; empty without TLS.
+  std::string cipher_spare;        // Memory for what is yet to be sent, encrypted.
+  std::vector<Bytes> payloads;     // Of the read under way; here for its memory.
 
  private:
+  bool is_chosen_;                    // What security there is.
+  std::unique_ptr<TlsContexts> tls_;  // None: plain text.
   std::vector<std::shared_ptr<TcpSession>> to_flush_;
   std::vector<std::shared_ptr<TcpSession>> flushing_;
   Time warned_at_ = Time::min();

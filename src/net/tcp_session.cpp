@@ -24,10 +24,11 @@ TcpSession::TcpSession(SessionContext& context, runtime::SessionId id, Endpoint 
 
 std::shared_ptr<TcpSession> TcpSession::dial(SessionContext& context, runtime::SessionId id,
                                              const Endpoint& peer, runtime::Lane lane,
-                                             runtime::SessionHandler& handler) {
+                                             runtime::SessionHandler& handler, NodeId member) {
   std::shared_ptr<TcpSession> session(new TcpSession(context, id, peer));
   session->lane_ = lane;
   session->handler_ = &handler;
+  session->member_ = member;
   session->queue_.push_raw(
       ByteView(wire::encode_preamble({.lane = static_cast<std::uint8_t>(lane)}).data(),
                wire::preamble_size));
@@ -42,6 +43,10 @@ std::shared_ptr<TcpSession> TcpSession::accept(SessionContext& context, runtime:
   std::shared_ptr<TcpSession> session(new TcpSession(context, id, peer_endpoint(socket.get())));
   session->listener_ = listener;
   context.counters.accepted.add();
+  if (auto secured = session->begin_tls(); !secured) {
+    context.warn("session refused", session->peer_, secured.error().context);
+    return nullptr;
+  }
   if (!session->adopt(std::move(socket))) return nullptr;
   session->state_ = State::greeting;
   session->is_connected_ = true;
@@ -60,11 +65,11 @@ bool TcpSession::send(Bytes message) {
                                      std::to_string(runtime::message_size_max)});
     return false;
   }
-  if (queue_.bytes() + message.size() > context_.options.queue_bytes_max) {
+  if (queued_bytes() + message.size() > context_.options.queue_bytes_max) {
     context_.counters.overloaded.add();
     context_.warn("session overloaded", peer_, "it does not read what it is sent");
     fail_later({Errc::overloaded,
-                to_string(peer_) + " does not read: " + std::to_string(queue_.bytes()) +
+                to_string(peer_) + " does not read: " + std::to_string(queued_bytes()) +
                     " bytes are queued for it",
                 Outcome::maybe});
     return false;
@@ -110,6 +115,7 @@ void TcpSession::abandon() {
 
 void TcpSession::resolve() {
   if (state_ != State::connecting) return;
+  if (auto security = context_.security(); !security) return fail(std::move(security).error());
   if (auto address = numeric_address(peer_)) {
     addresses_ = {*address};
     return connect_next({});
@@ -162,9 +168,10 @@ void TcpSession::on_connected() {
     return connect_next(std::move(outcome).error());
   }
   addresses_.clear();
-  peer_ = peer_endpoint(stream_.native_handle());
   is_connected_ = true;
   context_.counters.sessions.add();
+  if (auto secured = begin_tls(); !secured) return fail(std::move(secured).error());
+  peer_ = peer_endpoint(stream_.native_handle());
   wait_readable();
   if (handler_ != nullptr) {
     state_ = State::greeting;
@@ -189,7 +196,8 @@ void TcpSession::on_readable() {
   ssize_t size = ::recv(stream_.native_handle(), buffer.data(), buffer.size(), 0);
   if (size > 0) {
     context_.counters.bytes_received.add(static_cast<std::uint64_t>(size));
-    on_bytes(ByteView(buffer.data(), static_cast<std::size_t>(size)));
+    ByteView bytes(buffer.data(), static_cast<std::size_t>(size));
+    tls_ ? on_cipher(bytes) : on_bytes(bytes);
   } else if (size == 0) {
     fail({Errc::closed, to_string(peer_) + " closed the session", Outcome::maybe});
   } else if (errno != EAGAIN && errno != EINTR) {
@@ -206,6 +214,7 @@ void TcpSession::on_bytes(ByteView bytes) {
     bytes.remove_prefix(take);
     // What cannot become a preamble is not waited for.
     bool is_hopeless = !ByteView("CLU1").starts_with(ByteView(preamble_).substr(0, 4));
+    if (is_hopeless && !tls_ && wire::is_tls(preamble_)) return on_stranger();
     if (preamble_.size() < wire::preamble_size && !is_hopeless) return;
     auto preamble = wire::decode_preamble(preamble_);
     if (!preamble) return drop_garbage(preamble.error());
@@ -265,6 +274,14 @@ void TcpSession::flush() {
   is_flush_due_ = false;
   if (!is_connected_ || is_blocked_ || is_mute_) return;
   if (state_ == State::failing || state_ == State::over) return;
+  if (tls_ ? !flush_tls() : !flush_plain()) return;
+  if (state_ != State::flushing || !queue_.is_empty()) return;
+  ::shutdown(stream_.native_handle(), SHUT_WR);
+  state_ = State::lingering;
+  set_timer(context_.options.linger_timeout);
+}
+
+bool TcpSession::flush_plain() {
   std::array<iovec, 256> pieces;
   while (!queue_.is_empty()) {
     msghdr message{};
@@ -274,17 +291,16 @@ void TcpSession::flush() {
     if (size >= 0) {
       context_.counters.bytes_sent.add(static_cast<std::uint64_t>(size));
       queue_.consume(static_cast<std::size_t>(size));
-    } else if (errno == EAGAIN) {
-      return wait_writable();
     } else if (errno != EINTR) {
-      return on_write_failed(errno);
+      on_blocked(errno);
+      return false;
     }
   }
-  if (state_ == State::flushing) {
-    ::shutdown(stream_.native_handle(), SHUT_WR);
-    state_ = State::lingering;
-    set_timer(context_.options.linger_timeout);
-  }
+  return true;
+}
+
+void TcpSession::on_blocked(int number) {
+  number == EAGAIN ? wait_writable() : on_write_failed(number);
 }
 
 void TcpSession::on_write_failed(int number) {
@@ -311,7 +327,7 @@ void TcpSession::wait_writable() {
 void TcpSession::begin_flushing() {
   state_ = State::flushing;
   if (is_mute_) return finish();
-  queued_at_timer_ = queue_.bytes();
+  queued_at_timer_ = queued_bytes();
   set_timer(context_.options.linger_timeout);
   if (!is_flush_due_ && !is_blocked_) {
     is_flush_due_ = true;
@@ -325,6 +341,13 @@ void TcpSession::fail(Error why) {
   auto* handler = std::exchange(handler_, nullptr);
   finish();
   context_.forget(id_);
+  if (handler != nullptr) handler->on_close(id_, why);
+}
+
+void TcpSession::part(Error why) {
+  auto* handler = std::exchange(handler_, nullptr);
+  context_.forget(id_);
+  begin_flushing();
   if (handler != nullptr) handler->on_close(id_, why);
 }
 
@@ -382,14 +405,15 @@ void TcpSession::on_timer() {
                                           within(context_.options.dial_timeout)});
     case State::greeting:
       if (!is_dialed()) {
-        return drop_garbage(
-            {Errc::protocol, "no preamble" + within(context_.options.preamble_timeout)});
+        bool is_greeted = !tls_ || tls_->is_ready();
+        return drop_garbage({Errc::protocol, (is_greeted ? "no preamble" : "no TLS handshake") +
+                                                 within(context_.options.preamble_timeout)});
       }
       return fail({Errc::unreachable, to_string(peer_) + " accepts connections and says nothing" +
                                           within(context_.options.dial_timeout)});
     case State::flushing:
-      if (queue_.bytes() >= queued_at_timer_) return finish();
-      queued_at_timer_ = queue_.bytes();
+      if (queued_bytes() >= queued_at_timer_) return finish();
+      queued_at_timer_ = queued_bytes();
       return set_timer(context_.options.linger_timeout);
     case State::lingering: return finish();
     case State::open:

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "base/endpoint.hpp"
 
 namespace cluster::net {
 
-TcpTransport::TcpTransport(asio::io_context& io, const Logger& logger, TcpOptions options)
+TcpTransport::TcpTransport(asio::io_context& io, const Logger& logger, const Security& security,
+                           TcpOptions options)
     : context_(
-          io, options, logger.with_part("net"),
+          io, options, security, logger.with_part("net"),
           [this](runtime::ListenerId listener, runtime::Lane lane) {
             return find_handler(listener, lane);
           },
@@ -22,6 +24,15 @@ TcpTransport::~TcpTransport() {
 }
 
 Result<runtime::ListenerId> TcpTransport::listen(const Endpoint& endpoint) {
+  auto security = context_.security();
+  if (!security) {
+    return Error{security.error().code,
+                 "cannot listen on " + to_string(endpoint) + ": " + security.error().context};
+  }
+  if (*security == nullptr && !is_loopback(endpoint)) {
+    context_.logger.warning("plain text on an address that other machines reach", "endpoint",
+                            endpoint, "means", "whoever reaches it can run programs");
+  }
   auto socket = open_listener(endpoint);
   if (!socket) return std::move(socket).error();
   runtime::ListenerId id{++listener_last_};
@@ -67,10 +78,16 @@ void TcpTransport::stop_listening(runtime::ListenerId id) {
 }
 
 runtime::SessionId TcpTransport::dial(const Endpoint& endpoint, runtime::Lane lane,
-                                      runtime::SessionHandler& handler) {
+                                      runtime::SessionHandler& handler, NodeId member) {
   auto id = next_session();
-  sessions_.emplace(id, TcpSession::dial(context_, id, endpoint, lane, handler));
+  sessions_.emplace(id, TcpSession::dial(context_, id, endpoint, lane, handler, member));
   return id;
+}
+
+const runtime::PeerIdentity& TcpTransport::peer(runtime::SessionId id) const {
+  static const runtime::PeerIdentity nobody;
+  auto found = sessions_.find(id);
+  return found == sessions_.end() ? nobody : found->second->peer();
 }
 
 bool TcpTransport::send(runtime::SessionId id, Bytes message) {

@@ -11,7 +11,7 @@ namespace cluster::net {
 
 class TcpTransport final : public runtime::Transport {
  public:
-  TcpTransport(asio::io_context&, const Logger&, TcpOptions options = {});
+  TcpTransport(asio::io_context&, const Logger&, const Security&, TcpOptions options = {});
   // Sends at once what is queued as far as sockets take it, and drops every session without a word
   // to its handler.
   ~TcpTransport() override;
@@ -20,7 +20,9 @@ class TcpTransport final : public runtime::Transport {
   Endpoint endpoint(runtime::ListenerId) const override;
   void serve(runtime::ListenerId, runtime::Lane, runtime::SessionHandler*) override;
   void stop_listening(runtime::ListenerId) override;
-  runtime::SessionId dial(const Endpoint&, runtime::Lane, runtime::SessionHandler&) override;
+  runtime::SessionId dial(const Endpoint&, runtime::Lane, runtime::SessionHandler&,
+                          NodeId member) override;
+  const runtime::PeerIdentity& peer(runtime::SessionId) const override;
   bool send(runtime::SessionId, Bytes message) override;
   std::size_t queued_bytes(runtime::SessionId) const override;
   void close(runtime::SessionId) override;

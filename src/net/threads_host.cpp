@@ -19,7 +19,7 @@ ThreadsHost::ThreadsHost(const RuntimeOptions& options, TcpOptions tcp)
                   ? Logger()
                   : Logger(*options.log_sink, "runtime", options.log_level)),
       disk_("cluster-disk"),
-      transport_(std::make_unique<TcpTransport>(loop_.io(), logger_, tcp)) {
+      transport_(std::make_unique<TcpTransport>(loop_.io(), logger_, options.security, tcp)) {
   if (options.deliver_on_node_thread) {
     delivery_ = loop_.executor();
   } else if (options.deliver_on) {

@@ -87,7 +87,9 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
   links.members = options_.members;
   links_ = std::make_unique<runtime::PeerLinks>(
       host, listener, runtime::Lane::log, std::move(links),
-      [this](Bytes message) { return on_message(std::move(message)); });
+      [this](const runtime::PeerIdentity& sender, Bytes message) {
+        return on_message(sender, std::move(message));
+      });
   arm();
 }
 
@@ -195,7 +197,7 @@ void Driver::act_one(LeadershipChanged&& changed) {
 
 void Driver::act_one(Release&& release) { core_.release(release.end); }
 
-bool Driver::on_message(Bytes bytes) {
+bool Driver::on_message(const runtime::PeerIdentity& sender, Bytes bytes) {
   if (has_failed()) return true;
   auto envelope = decode_envelope(bytes);
   if (!envelope) {
@@ -209,6 +211,12 @@ bool Driver::on_message(Bytes bytes) {
   if (!is_of_ours || envelope->from == options_.self) {
     garbage_ += 1;
     log_.warning("refused a stranger", "from", envelope->from, "cluster", envelope->cluster);
+    return false;
+  }
+  if (!sender.may_be(envelope->from)) {
+    garbage_ += 1;
+    log_.warning("refused an impostor", "claims", envelope->from, "certificate",
+                 sender.names.empty() ? std::string("no name") : sender.names.front());
     return false;
   }
   step(

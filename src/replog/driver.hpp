@@ -102,7 +102,7 @@ class Driver {
   void act_one(CommandEnded&&);
   void act_one(LeadershipChanged&&);
   void act_one(Release&&);
-  bool on_message(Bytes);
+  bool on_message(const runtime::PeerIdentity& sender, Bytes);
   void on_wake();
   void drain_self();
   void fail(const Error&);

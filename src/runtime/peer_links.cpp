@@ -11,9 +11,10 @@ class PeerLinks::Incoming final : public SessionHandler {
   void on_open(SessionId, const Endpoint&) override {}
   void on_close(SessionId, const Error&) override {}
   void on_message(SessionId session, Bytes message) override {
-    if (links_.on_message_(std::move(message))) return;
+    Transport& transport = links_.host_.transport();
+    if (links_.on_message_(transport.peer(session), std::move(message))) return;
     links_.refused_ += 1;
-    links_.host_.transport().close(session);
+    transport.close(session);
   }
 
  private:
@@ -58,7 +59,9 @@ class PeerLinks::Outgoing final : public SessionHandler {
   void on_close(SessionId, const Error& why) override { lose(why); }
 
  private:
-  void dial() { session_ = links_.host_.transport().dial(peer_.endpoint, links_.lane_, *this); }
+  void dial() {
+    session_ = links_.host_.transport().dial(peer_.endpoint, links_.lane_, *this, peer_.id);
+  }
 
   void lose(const Error& why) {
     if (is_open_) {
@@ -83,7 +86,7 @@ class PeerLinks::Outgoing final : public SessionHandler {
 };
 
 PeerLinks::PeerLinks(Host& host, ListenerId listener, Lane lane, PeerLinksOptions options,
-                     std::function<bool(Bytes)> on_message)
+                     OnMessage on_message)
     : host_(host),
       listener_(listener),
       lane_(lane),

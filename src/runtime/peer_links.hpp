@@ -27,9 +27,12 @@ struct PeerLinksOptions {
 
 class PeerLinks {
  public:
-  // `on_message` gets what peers send; false means that it was not from a member of ours, and its
-  // session is closed. Everything on the node thread.
-  PeerLinks(Host&, ListenerId, Lane, PeerLinksOptions, std::function<bool(Bytes)> on_message);
+  // Gets what peers send, and who the session is with; false means that it was not from a member of
+  // ours, and the session is closed.
+  using OnMessage = std::function<bool(const PeerIdentity& sender, Bytes message)>;
+
+  // Everything on the node thread.
+  PeerLinks(Host&, ListenerId, Lane, PeerLinksOptions, OnMessage);
   ~PeerLinks();
 
   void send(NodeId to, Bytes message);
@@ -44,7 +47,7 @@ class PeerLinks {
   ListenerId listener_;
   Lane lane_;
   PeerLinksOptions options_;
-  std::function<bool(Bytes)> on_message_;
+  OnMessage on_message_;
   Logger log_;
   std::unique_ptr<Incoming> incoming_;
   std::map<NodeId, std::unique_ptr<Outgoing>> outgoing_;

@@ -6,8 +6,11 @@
 // lost, doubled and reordered.) Everything here happens on the node thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "cluster/result.hpp"
 #include "cluster/types.hpp"
@@ -20,6 +23,17 @@ using ListenerId = Id<struct ListenerTag>;
 enum class Lane : std::uint8_t { log = 1, agent = 2, scheduler = 3, admin = 4, log_client = 5 };
 
 inline constexpr std::size_t message_size_max = 32u << 20;
+
+// Who is at the other end of a session.
+struct PeerIdentity {
+  bool is_authenticated = true;    // By a certificate. Else nobody is, and all claims are believed.
+  std::vector<std::string> names;  // Of the certificate: "cluster:member:7", "10.0.0.1" ...
+  std::vector<NodeId> members;     // Those among them that are members.
+
+  bool may_be(NodeId member) const {
+    return !is_authenticated || std::find(members.begin(), members.end(), member) != members.end();
+  }
+};
 
 class SessionHandler {
  public:
@@ -46,8 +60,13 @@ class Transport {
   virtual void stop_listening(ListenerId) = 0;  // Closes its accepted sessions too.
 
   // `on_open` or `on_close` follows, never inside the call. The handler must outlive the session,
-  // or close it first. An attempt is given up after some seconds.
-  virtual SessionId dial(const Endpoint&, Lane, SessionHandler&) = 0;
+  // or close it first. An attempt is given up after some seconds. Where sessions are authenticated,
+  // the other end must be `member`; none: a master, or on the admin lane whoever may serve at the
+  // endpoint's host.
+  virtual SessionId dial(const Endpoint&, Lane, SessionHandler&, NodeId member = {}) = 0;
+
+  // Of a session that is open; nobody at all of any other.
+  virtual const PeerIdentity& peer(SessionId) const = 0;
 
   // Queues a message. False when the session is closed; a session whose queue passes its limit is
   // closed with `overloaded`, since its peer does not read.

@@ -57,7 +57,7 @@ void SimTransport::stop_listening(ListenerId id) {
   listeners_.erase(at);
 }
 
-SessionId SimTransport::dial(const Endpoint& to, Lane lane, SessionHandler& handler) {
+SessionId SimTransport::dial(const Endpoint& to, Lane lane, SessionHandler& handler, NodeId) {
   SessionId id(network_.next_session_++);
   Network::Session& session = network_.sessions_[id];
   session.process[0] = process_;

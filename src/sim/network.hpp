@@ -75,7 +75,9 @@ class SimTransport final : public runtime::Transport {
   Endpoint endpoint(runtime::ListenerId) const override;
   void serve(runtime::ListenerId, runtime::Lane, runtime::SessionHandler*) override;
   void stop_listening(runtime::ListenerId) override;
-  runtime::SessionId dial(const Endpoint&, runtime::Lane, runtime::SessionHandler&) override;
+  runtime::SessionId dial(const Endpoint&, runtime::Lane, runtime::SessionHandler&,
+                          NodeId member) override;
+  const runtime::PeerIdentity& peer(runtime::SessionId) const override { return anyone_; }
   bool send(runtime::SessionId, Bytes) override;
   std::size_t queued_bytes(runtime::SessionId) const override { return 0; }
   void close(runtime::SessionId) override;
@@ -89,6 +91,7 @@ class SimTransport final : public runtime::Transport {
 
   Network& network_;
   ProcessId process_;
+  runtime::PeerIdentity anyone_{.is_authenticated = false, .names = {}, .members = {}};
   struct Listener {
     Endpoint endpoint;
     std::map<runtime::Lane, runtime::SessionHandler*> lanes;

@@ -42,6 +42,11 @@ std::array<char, preamble_size> encode_preamble(const Preamble&);
 // when they are of a version that we do not speak.
 Result<Preamble> decode_preamble(ByteView);
 
+// Whether a stream that begins so is TLS: the header of a handshake's or an alert's record.
+inline bool is_tls(ByteView opening) {
+  return !opening.empty() && (opening[0] == 0x16 || opening[0] == 0x15);
+}
+
 // What goes before `payload`, whose size fits 32 bits.
 std::array<char, frame_header_size> encode_frame_header(ByteView payload);
 

@@ -21,7 +21,7 @@ int main(int, char** argv) {
   options.members = {{options.self, {"127.0.0.1", 0}}};  // Alone, it may listen anywhere.
 
   cluster::Position last;
-  cluster::Runtime runtime = cluster::Runtime::threads();
+  cluster::Runtime runtime = cluster::Runtime::threads({.security = cluster::Insecure{}});
   {
     auto log = cluster::Log::open(runtime, options);
     if (!log) return fail("open", log.error());

@@ -136,7 +136,7 @@ AgentOptions agent_options(const TestDirectory& directory, const Endpoint& maste
 TEST_CASE("an agent registers, runs a task to its end, and serves what it wrote",
           "[agentlib][agent]") {
   TestDirectory directory;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   PlayedMaster master(runtime);
   auto agent = Agent::start(runtime, agent_options(directory, master.endpoint()));
   REQUIRE(agent);
@@ -168,7 +168,7 @@ TEST_CASE("an agent registers, runs a task to its end, and serves what it wrote"
 
 TEST_CASE("who waits for a log hears as soon as the task writes", "[agentlib][agent]") {
   TestDirectory directory;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   PlayedMaster master(runtime);
   auto agent = Agent::start(runtime, agent_options(directory, master.endpoint()));
   REQUIRE(agent);
@@ -187,7 +187,7 @@ TEST_CASE("who waits for a log hears as soon as the task writes", "[agentlib][ag
 
 TEST_CASE("an agent tells from where on it still has what a task wrote", "[agentlib][agent]") {
   TestDirectory directory;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   PlayedMaster master(runtime);
   if (!can_release(directory.path())) return;
   AgentOptions options = agent_options(directory, master.endpoint());
@@ -210,7 +210,7 @@ TEST_CASE("an agent tells from where on it still has what a task wrote", "[agent
 
 TEST_CASE("a restarted agent keeps its id, its cluster and its tasks", "[agentlib][agent]") {
   TestDirectory directory;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   PlayedMaster master(runtime);
   std::string go = sandbox_directory(directory.path(), key_of("t")) + "/go";
   AgentId id;
@@ -240,7 +240,7 @@ TEST_CASE("a restarted agent keeps its id, its cluster and its tasks", "[agentli
 TEST_CASE("an end that nobody acknowledged is told by the next agent of the directory",
           "[agentlib][agent]") {
   TestDirectory directory;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   {
     PlayedMaster master(runtime);
     master.acknowledges = false;
@@ -260,7 +260,7 @@ TEST_CASE("an end that nobody acknowledged is told by the next agent of the dire
 
 TEST_CASE("a master of another cluster is refused with a reason", "[agentlib][agent]") {
   TestDirectory directory;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   {
     PlayedMaster home(runtime);
     auto agent = Agent::start(runtime, agent_options(directory, home.endpoint()));
@@ -278,7 +278,7 @@ TEST_CASE("a master of another cluster is refused with a reason", "[agentlib][ag
 TEST_CASE("an operator's request to stop reaches the host, which stops the agent",
           "[agentlib][agent]") {
   TestDirectory directory;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   PlayedMaster master(runtime);
   auto agent = Agent::start(runtime, agent_options(directory, master.endpoint()));
   REQUIRE(agent);
@@ -295,7 +295,7 @@ TEST_CASE("an operator's request to stop reaches the host, which stops the agent
 
 TEST_CASE("two agents can't share a directory", "[agentlib][agent]") {
   TestDirectory directory;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   auto first = Agent::start(runtime, agent_options(directory, {"127.0.0.1", 1}));
   REQUIRE(first);
   auto second = Agent::start(runtime, agent_options(directory, {"127.0.0.1", 1}));
@@ -306,7 +306,7 @@ TEST_CASE("two agents can't share a directory", "[agentlib][agent]") {
 
 TEST_CASE("an agent does not start on options that make no sense", "[agentlib][agent]") {
   TestDirectory directory;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   AgentOptions options = agent_options(directory, {"127.0.0.1", 1});
   auto refused = [&] {
     auto agent = Agent::start(runtime, options);

@@ -57,7 +57,8 @@ bool has_process(pid_t pid) {
 // A launcher on a directory; several may follow each other there, as agents' restarts do.
 class LauncherWorld {
  public:
-  explicit LauncherWorld(bool with_cgroups = false) : host_(RuntimeOptions{}) {
+  explicit LauncherWorld(bool with_cgroups = false)
+      : host_(RuntimeOptions{.security = Insecure{}}) {
     if (!with_cgroups) return;
     auto cgroups = open_cgroups({.root = test_cgroup_root, .agent = "agent-test"});
     if (cgroups) {

@@ -168,7 +168,7 @@ TEST_CASE("an alarm in the past wakes soon, never inside the call, and may end i
 
 TEST_CASE("continuations run where the options say", "[net][host]") {
   SECTION("on the node thread") {
-    cluster::RuntimeOptions options;
+    cluster::RuntimeOptions options{.security = cluster::Insecure{}};
     options.deliver_on_node_thread = true;
     World world({}, options);
     Promise<int> promise(world.host.delivery());
@@ -178,7 +178,7 @@ TEST_CASE("continuations run where the options say", "[net][host]") {
     CHECK(where.get_future().get());
   }
   SECTION("on the host program's executor") {
-    cluster::RuntimeOptions options;
+    cluster::RuntimeOptions options{.security = cluster::Insecure{}};
     auto mine = std::make_shared<cluster::net::Worker>("mine");
     options.deliver_on = mine;
     {
@@ -193,7 +193,7 @@ TEST_CASE("a runtime that ends runs what is queued on each thread first", "[net]
   std::atomic<int> runs = 0;
   std::atomic<int> ends = 0;
   for (bool on_node : {false, true}) {
-    cluster::RuntimeOptions options;
+    cluster::RuntimeOptions options{.security = cluster::Insecure{}};
     options.deliver_on_node_thread = on_node;
     auto runtime = std::make_unique<Runtime>(Runtime::threads(options));
     auto& host = runtime->host();
@@ -235,7 +235,7 @@ TEST_CASE("a runtime may end with sessions open, and tells their handlers nothin
 
 TEST_CASE("two hundred runtimes leave no thread and no descriptor behind", "[net][host]") {
   auto cycle = [] {
-    Runtime runtime = Runtime::threads();
+    Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
     Recorder server, client;
     cluster::runtime::run_on_node(runtime.host(), [&] {
       auto& transport = runtime.host().transport();

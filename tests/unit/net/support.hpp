@@ -112,7 +112,8 @@ class Recorder : public SessionHandler {
 // A host with its transport, driven from the test's thread.
 class World {
  public:
-  explicit World(cluster::net::TcpOptions tcp = {}, cluster::RuntimeOptions options = {})
+  explicit World(cluster::net::TcpOptions tcp = {},
+                 cluster::RuntimeOptions options = {.security = cluster::Insecure{}})
       : host(options, tcp) {}
 
   template <class F>
@@ -173,6 +174,8 @@ class RawPeer {
   RawPeer& operator=(const RawPeer&) = delete;
 
   bool is_connected() const { return is_connected_; }
+  void stop_writing() { ::shutdown(fd_, SHUT_WR); }
+  int get() const { return fd_; }
   bool write(ByteView bytes) {
     return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
            static_cast<ssize_t>(bytes.size());

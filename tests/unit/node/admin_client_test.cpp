@@ -57,7 +57,7 @@ Endpoint deserted(runtime::Host& host) {
 const wire::AdminBody question = wire::StopJobRequest{.job = JobId("j")};
 
 struct World {
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   runtime::Host& host = runtime.host();
 
   Result<wire::Done> ask(std::vector<Endpoint> masters, Duration timeout = seconds(20)) {

@@ -151,7 +151,8 @@ class Member {
   }
 
  private:
-  Runtime runtime_ = Runtime::threads({.deliver_on_node_thread = true});
+  Runtime runtime_ =
+      Runtime::threads({.security = cluster::Insecure{}, .deliver_on_node_thread = true});
   runtime::Host& host_;
   runtime::ListenerId listener_;
   std::unique_ptr<registry::RegistryDriver> registry_;
@@ -358,7 +359,7 @@ struct Three {
 
   Diary diary;
   Directory directory;
-  Runtime outside = Runtime::threads();
+  Runtime outside = Runtime::threads({.security = cluster::Insecure{}});
   std::vector<Peer> peers = three_peers(outside.host());
   std::array<std::unique_ptr<Member>, 4> members;
   std::vector<Endpoint> endpoints;
@@ -371,7 +372,7 @@ TEST_CASE("one master alone takes a task from its framework to an agent and its 
   Diary diary;
   Directory directory;
   Member member(diary, 1, {{NodeId(1), {"127.0.0.1", 0}}}, directory.of(1));
-  Runtime outside = Runtime::threads();
+  Runtime outside = Runtime::threads({.security = cluster::Insecure{}});
   PlayedAgent agent(outside.host(), {member.endpoint}, diary);
   SmallFramework framework(outside, {member.endpoint}, diary);
 
@@ -392,7 +393,7 @@ TEST_CASE("more launches at once than the log queues are all committed, by the s
   Diary diary;
   Directory directory;
   Member member(diary, 1, {{NodeId(1), {"127.0.0.1", 0}}}, directory.of(1));
-  Runtime outside = Runtime::threads();
+  Runtime outside = Runtime::threads({.security = cluster::Insecure{}});
   PlayedAgent agent(outside.host(), {member.endpoint}, diary);
   SmallFramework framework(outside, {member.endpoint}, diary);
   std::vector<std::string> ids;
@@ -411,7 +412,7 @@ TEST_CASE("a master drops who speaks garbage, counts it, and goes on", "[node][m
   Diary diary;
   Directory directory;
   Member member(diary, 1, {{NodeId(1), {"127.0.0.1", 0}}}, directory.of(1));
-  Runtime outside = Runtime::threads();
+  Runtime outside = Runtime::threads({.security = cluster::Insecure{}});
   REQUIRE(diary.leader() == 1);
   const Bytes garbage(ByteView("\xff\xff\xff\x7f nobody's language"));
 
@@ -476,7 +477,8 @@ TEST_CASE("when the leading master dies another one leads, and nothing that was 
 
 TEST_CASE("a master node says which process it is", "[node][master]") {
   Directory directory;
-  Runtime runtime = Runtime::threads({.deliver_on_node_thread = true});
+  Runtime runtime =
+      Runtime::threads({.security = cluster::Insecure{}, .deliver_on_node_thread = true});
   auto node = node::MasterNode::start(runtime.host(),
                                       {.self = NodeId(1),
                                        .members = {{NodeId(1), {"127.0.0.1", 0}}},
@@ -488,7 +490,7 @@ TEST_CASE("a master node says which process it is", "[node][master]") {
   if (!node) FAIL(node.error().message());
   Endpoint endpoint;
   runtime::run_on_node(runtime.host(), [&] { endpoint = (*node)->status().endpoint; });
-  Runtime outside = Runtime::threads();
+  Runtime outside = Runtime::threads({.security = cluster::Insecure{}});
 
   auto status = ask(outside.host(), endpoint, wire::GetStatus{});
 

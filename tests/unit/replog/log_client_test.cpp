@@ -52,7 +52,7 @@ class Served {
   }
 
   Duration request_timeout = 30s;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
 
  private:
   TemporaryFolder folder_;

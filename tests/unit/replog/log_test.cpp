@@ -90,7 +90,7 @@ class Replicas {
   Log& operator[](std::size_t i) { return *logs_[i]; }
 
   Duration request_timeout = 30s;
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
 
  private:
   TemporaryFolder folder_;

@@ -150,7 +150,7 @@ SchedulerHandlers journaling(Journal& journal) {
 
 TEST_CASE("a framework subscribes, launches, hears and acknowledges over real sockets",
           "[scheduler][net]") {
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   Journal journal;
   SmallMaster master(runtime, journal);
   auto scheduler = Scheduler::start(runtime, {.masters = {master.endpoint()}, .name = "mine"},
@@ -173,7 +173,7 @@ TEST_CASE("a framework subscribes, launches, hears and acknowledges over real so
 }
 
 TEST_CASE("explicit acknowledgement leaves it to the framework", "[scheduler][net]") {
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   Journal journal;
   SmallMaster master(runtime, journal);
   SchedulerHandlers handlers = journaling(journal);
@@ -195,7 +195,7 @@ TEST_CASE("explicit acknowledgement leaves it to the framework", "[scheduler][ne
 
 TEST_CASE("no handler runs once the scheduler is destroyed, and none is needed",
           "[scheduler][net]") {
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   Journal journal;
   SmallMaster master(runtime, journal);
   for (int i = 0; i < 20; ++i) {
@@ -216,7 +216,7 @@ TEST_CASE("no handler runs once the scheduler is destroyed, and none is needed",
 }
 
 TEST_CASE("options that make no sense are refused at once", "[scheduler]") {
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   const Endpoint somewhere{"127.0.0.1", 5050};
   const auto code = [&](SchedulerOptions options) {
     const auto scheduler = Scheduler::start(runtime, std::move(options), {});
@@ -231,7 +231,7 @@ TEST_CASE("options that make no sense are refused at once", "[scheduler]") {
 }
 
 TEST_CASE("the job scheduler talks to its own master as the framework jobs", "[scheduler][net]") {
-  Runtime runtime = Runtime::threads();
+  Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
   Journal journal;
   SmallMaster master(runtime, journal);
   RegistryState state;
