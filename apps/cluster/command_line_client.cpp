@@ -179,6 +179,7 @@ void add_sim(CLI::App& root, Chosen& chosen) {
   CLI::App* app = root.add_subcommand("sim", "Simulate the log under faults, seed by seed");
   app->add_option("--seeds", options->seeds, "A..B, both ends included, or one seed")
       ->capture_default_str();
+  app->add_option("--jobs", options->jobs, "Processes that share the seeds")->capture_default_str();
   app->add_flag("--verbose", options->verbose, "The log lines of every simulated member");
   app->footer(
       "Examples:\n"

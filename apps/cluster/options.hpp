@@ -122,6 +122,7 @@ struct KillOptions {
 
 struct SimOptions {
   std::string seeds = "1..200";
+  unsigned jobs = 1;  // Processes.
   bool verbose = false;
 };
 

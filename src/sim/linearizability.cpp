@@ -96,6 +96,7 @@ class Search {
         candidate = candidate_after(call_[last.operation]);
         continue;
       }
+      if (++configurations > configurations_max) return HistoryVerdict::Kind::too_hard;
       std::size_t operation = nodes_[candidate].operation;
       auto state = apply_(present.state, operation, answer_[operation] != none);
       Configuration next = present;
@@ -109,7 +110,6 @@ class Search {
       bool is_new = state && !is_idle(operation, next) && is_untried(next);
       if (is_optional && !is_new) flip(operation);
       if (is_new) {
-        if (++configurations > configurations_max) return HistoryVerdict::Kind::too_hard;
         done_.push_back({operation, present});
         lift(operation);
         present = next;

@@ -48,7 +48,7 @@ struct HistoryVerdict {
   // about, in the order of their calls, and the point of the answer with which it ends.
   std::vector<std::size_t> operations;
   std::uint64_t end = 0;
-  std::uint64_t configurations = 0;  // Gone into; what the search cost.
+  std::uint64_t configurations = 0;  // Looked at; what the search cost.
 
   explicit operator bool() const { return kind == Kind::linearizable; }
 };
@@ -75,7 +75,7 @@ HistoryVerdict search(const std::vector<Interval>&, const Apply&, std::uint64_t 
 // `too_hard`.
 template <class Model>
 HistoryVerdict check_linearizable(const std::vector<Operation<Model>>& history,
-                                  std::uint64_t configurations_max = 2'000'000) {
+                                  std::uint64_t configurations_max = 20'000'000) {
   std::map<std::string, std::vector<std::size_t>> keys;
   for (std::size_t i = 0; i < history.size(); ++i) keys[Model::key(history[i].call)].push_back(i);
   HistoryVerdict whole{.kind = HistoryVerdict::Kind::linearizable, .operations = {}};

@@ -1,6 +1,9 @@
 #include "sim/log_checker.hpp"
 
+#include <algorithm>
 #include <charconv>
+
+#include "base/crc32c.hpp"
 
 namespace cluster::sim {
 namespace {
@@ -18,6 +21,13 @@ std::uint64_t term_of_lead(ByteView data) {
   return replog::term_of({number_at(data.substr(0, dot)), NodeId(number_at(data.substr(dot + 1)))});
 }
 
+std::uint64_t sum_of(const replog::Value& value) {
+  std::uint64_t sum = crc32c(value.data.view());
+  return (sum << 32) ^ (value.term * 0x9e3779b97f4a7c15u) ^ static_cast<std::uint64_t>(value.kind);
+}
+
+std::string name_of(NodeId member) { return "member " + std::to_string(member.value()); }
+
 std::string text(Position at) { return std::to_string(at.value()); }
 
 }  // namespace
@@ -30,53 +40,135 @@ void LogChecker::violated(std::string what) {
   if (!violation_) violation_ = std::move(what);
 }
 
+const replog::Value* LogChecker::chosen(Position at) const {
+  if (at.value() >= chosen_.size() || !chosen_[at.value()]) return nullptr;
+  return &chosen_[at.value()]->value;
+}
+
 void LogChecker::on_message(const replog::Envelope& envelope, const Disk& disk) {
-  std::string who = "member " + std::to_string(envelope.from.value());
-  replog::Ballot& promised = promised_[envelope.from];
+  NodeId from = envelope.from;
   if (auto* answer = std::get_if<replog::Promised>(&envelope.message); answer && answer->granted) {
-    if (disk.promised < answer->ballot) {
-      violated(who + " told a promise of " + to_field(answer->ballot) + " that is not on its disk");
-    }
-    if (answer->ballot < promised) {
-      violated(who + " promised " + to_field(answer->ballot) + " after it had told a promise of " +
-               to_field(promised));
-    }
-    promised = std::max(promised, answer->ballot);
+    on_promised(from, *answer, disk);
+  } else if (auto* proposal = std::get_if<replog::Accept>(&envelope.message)) {
+    on_accept(from, *proposal, disk);
+  } else if (auto* accepted = std::get_if<replog::Accepted>(&envelope.message);
+             accepted && accepted->granted) {
+    on_accepted(from, *accepted, disk);
+  } else if (auto* told = std::get_if<replog::Learned>(&envelope.message)) {
+    for (const replog::LogEntry& entry : told->entries) choose(from, entry.position, entry.value);
   }
-  if (auto* proposal = std::get_if<replog::Accept>(&envelope.message)) {
-    // Else it could use the same ballot again after a crash, for other values.
-    if (disk.promised < proposal->ballot) {
-      violated(who + " proposed at " + to_field(proposal->ballot) + ", which is not on its disk");
+}
+
+void LogChecker::on_promised(NodeId from, const replog::Promised& answer, const Disk& disk) {
+  std::string who = name_of(from);
+  replog::Ballot& promised = promised_[from];
+  if (disk.promised < answer.ballot) {
+    violated(who + " told a promise of " + to_field(answer.ballot) + " that is not on its disk");
+  }
+  if (answer.ballot < promised) {
+    violated(who + " promised " + to_field(answer.ballot) + " after it had told a promise of " +
+             to_field(promised));
+  }
+  promised = std::max(promised, answer.ballot);
+  if (answer.next < answer.end) coverage_.count("a promise told in parts");
+  auto& reported = reported_[answer.ballot];
+  if (reported_.size() > 8) reported_.erase(reported_.begin());
+  std::unordered_set<std::uint64_t> shown;
+  for (const replog::LogEntry& entry : answer.entries) {
+    shown.insert(entry.position.value());
+    if (entry.position < answer.chosen_end) {
+      choose(from, entry.position, entry.value);
+    } else {
+      reported.emplace(entry.position, entry.value.kind);
     }
   }
-  if (auto* answer = std::get_if<replog::Accepted>(&envelope.message); answer && answer->granted) {
-    if (answer->ballot < promised) {
-      violated(who + " accepted at " + to_field(answer->ballot) +
-               " after it had told a promise of " + to_field(promised));
+  // What came after the promise came at its ballot or above, and need not be told.
+  const Told& told = told_[from];
+  auto is_owed = [&](Position at, const replog::LogEntry& entry) {
+    if (entry.ballot >= answer.ballot || shown.contains(at.value())) return false;
+    bool is_in = at < answer.next || answer.next == answer.end;
+    bool was_told = told.highest < answer.ballot && told.accepted.contains(at);
+    return is_in && (was_told || chosen(at) == nullptr);
+  };
+  for (auto at = disk.entries.lower_bound(answer.first); at != disk.entries.end(); ++at) {
+    if (is_owed(at->first, at->second)) {
+      return violated(who + " promised " + to_field(answer.ballot) + " and did not tell position " +
+                      text(at->first) + ", which it had accepted");
     }
-    if (disk.promised < answer->ballot) {
-      violated(who + " accepted at " + to_field(answer->ballot) +
-               " and did not keep that it must refuse lower ballots");
-    }
-    promised = std::max(promised, answer->ballot);
-    Told& told = told_[envelope.from];
-    told.accepted.add(answer->first, answer->end);
-    told.end = std::max(told.end, answer->end);
-    for (Position at = answer->first; at < answer->end; at = at.next()) {
-      auto held = disk.entries.find(at);
-      if (held == disk.entries.end() ||
-          (held->second.ballot < answer->ballot && !chosen_.contains(at))) {
-        return violated(who + " told that it accepted position " + text(at) +
-                        ", which is not on its disk");
+  }
+}
+
+void LogChecker::on_accept(NodeId from, const replog::Accept& proposal, const Disk& disk) {
+  // Else it could use the same ballot again after a crash, for other values.
+  if (disk.promised < proposal.ballot) {
+    violated(name_of(from) + " proposed at " + to_field(proposal.ballot) +
+             ", which is not on its disk");
+  }
+  auto reported = reported_.find(proposal.ballot);
+  Position at = proposal.first;
+  for (const replog::Value& value : proposal.values) {
+    if (proposed_.size() <= at.value()) proposed_.resize(at.value() + 1);
+    auto& sums = proposed_[at.value()];
+    std::uint64_t sum = sum_of(value);
+    auto found = std::find_if(sums.begin(), sums.end(),
+                              [&](const auto& one) { return one.first == proposal.ballot; });
+    if (found == sums.end()) {
+      sums.emplace_back(proposal.ballot, sum);
+      if (value.kind == replog::Kind::noop) {
+        bool was_reported = reported != reported_.end() && reported->second.contains(at) &&
+                            reported->second.at(at) != replog::Kind::noop;
+        coverage_.count(was_reported ? "an entry voided since terms never fall"
+                                     : "a hole closed by a candidate");
+      } else if (reported != reported_.end() && reported->second.contains(at)) {
+        coverage_.count("an entry proposed again by a candidate");
       }
+    } else if (found->second != sum) {
+      return violated(name_of(from) + " proposed two values at position " + text(at) +
+                      " and ballot " + to_field(proposal.ballot));
     }
+    at = at.next();
+  }
+}
+
+void LogChecker::on_accepted(NodeId from, const replog::Accepted& answer, const Disk& disk) {
+  std::string who = name_of(from);
+  replog::Ballot& promised = promised_[from];
+  if (answer.ballot < promised) {
+    violated(who + " accepted at " + to_field(answer.ballot) + " after it had told a promise of " +
+             to_field(promised));
+  }
+  if (disk.promised < answer.ballot) {
+    violated(who + " accepted at " + to_field(answer.ballot) +
+             " and did not keep that it must refuse lower ballots");
+  }
+  promised = std::max(promised, answer.ballot);
+  Told& told = told_[from];
+  told.accepted.add(answer.first, answer.end);
+  told.end = std::max(told.end, answer.end);
+  told.highest = std::max(told.highest, answer.ballot);
+  for (Position at = std::max(answer.first, disk.kept_from); at < answer.end; at = at.next()) {
+    auto held = disk.entries.find(at);
+    if (held == disk.entries.end() ||
+        (held->second.ballot < answer.ballot && chosen(at) == nullptr)) {
+      return violated(who + " told that it accepted position " + text(at) +
+                      ", which is not on its disk");
+    }
+  }
+}
+
+void LogChecker::on_leadership(NodeId member, const Leadership& leadership) {
+  if (!leadership.is_self) return;
+  auto [at, is_new] = leaders_.try_emplace(leadership.term, member);
+  if (!is_new && at->second != member) {
+    violated(name_of(member) + " and " + name_of(at->second) + " both lead the term " +
+             std::to_string(leadership.term));
   }
 }
 
 void LogChecker::on_restart(NodeId member, const Disk& disk) {
   seen_[member] = Position(1);
   const Told& told = told_[member];
-  for (Position at(1); at < told.end; at = at.next()) {
+  for (Position at = disk.kept_from; at < told.end; at = at.next()) {
     if (told.accepted.contains(at) && !disk.entries.contains(at)) {
       return violated("member " + std::to_string(member.value()) + " lost position " + text(at) +
                       ", which it had told to be durable");
@@ -92,6 +184,7 @@ void LogChecker::on_core(NodeId member, const replog::Core& core, const Disk& di
     if (auto kept = disk.entries.find(seen); seen < window.first() && kept != disk.entries.end()) {
       entry = &kept->second;
     }
+    if (entry == nullptr && seen < disk.kept_from) continue;  // Released from the disk too.
     if (entry == nullptr) {
       return violated("member " + std::to_string(member.value()) + " calls position " + text(seen) +
                       " chosen and does not have it");
@@ -101,58 +194,87 @@ void LogChecker::on_core(NodeId member, const replog::Core& core, const Disk& di
 }
 
 void LogChecker::choose(NodeId member, Position at, const replog::Value& value) {
-  auto [found, is_new] = chosen_.try_emplace(at, Chosen{value, member});
-  if (!is_new) {
-    if (found->second.value == value) return;
-    return violated("position " + text(at) + " is \"" + std::string(value.data.view()) +
-                    "\" for member " + std::to_string(member.value()) + " and \"" +
-                    std::string(found->second.value.data.view()) + "\" for member " +
-                    std::to_string(found->second.by.value()));
+  if (chosen_.size() <= at.value()) chosen_.resize(at.value() + 1);
+  auto& chosen = chosen_[at.value()];
+  if (chosen) {
+    if (chosen->value == value) return;
+    return violated("position " + text(at) + " is \"" + std::string(value.data.view()) + "\" for " +
+                    name_of(member) + " and \"" + std::string(chosen->value.data.view()) +
+                    "\" for " + name_of(chosen->by));
   }
+  chosen = Chosen{value, member};
   if (value.kind == replog::Kind::data) {
-    auto [place, is_first] = place_of_.try_emplace(std::string(value.data.view()), at);
+    std::string data(value.data.view());
+    if (not_applied_.contains(data)) {
+      violated("\"" + data + "\" failed as not applied and stands at " + text(at));
+    }
+    auto [place, is_first] = place_of_.try_emplace(std::move(data), at);
     if (!is_first) {
       violated("\"" + place->first + "\" stands at " + text(place->second) + " and again at " +
                text(at));
     }
   }
-  for (auto next = chosen_.find(chosen_end_); next != chosen_.end() && next->first == chosen_end_;
-       ++next, chosen_end_ = chosen_end_.next()) {
-    const replog::Value& chosen = next->second.value;
-    if (chosen.term != 0 && chosen.term < last_term_) {
-      violated("position " + text(next->first) + " is of term " + std::to_string(chosen.term) +
-               " after an entry of term " + std::to_string(last_term_));
-    }
-    last_term_ = std::max(last_term_, chosen.term);
-    if (chosen.kind == replog::Kind::lead) {
-      std::uint64_t term = term_of_lead(chosen.data.view());
-      if (term < leader_term_)
-        violated("leaders' entries are out of order at " + text(next->first));
-      leader_term_ = term;
-    }
-    std::uint64_t term = writer_term(chosen.data.view());
-    if (chosen.kind == replog::Kind::data && term != 0 && term != leader_term_) {
-      violated("position " + text(next->first) + " is a writer's of term " + std::to_string(term) +
-               " in the term " + std::to_string(leader_term_));
-    }
+  while (chosen_end_.value() < chosen_.size() && chosen_[chosen_end_.value()]) {
+    extend(chosen_end_);
+    chosen_end_ = chosen_end_.next();
   }
 }
 
-void LogChecker::on_acknowledged(Position at, const Bytes& data) {
-  acknowledged_.emplace(at, data);
-  highest_acknowledged_ = std::max(highest_acknowledged_, at);
-  unchecked_.push_back(at);
+// The chosen prefix grows by this position.
+void LogChecker::extend(Position at) {
+  const replog::Value& value = chosen_[at.value()]->value;
+  if (value.term != 0 && value.term < last_term_) {
+    violated("position " + text(at) + " is of term " + std::to_string(value.term) +
+             " after an entry of term " + std::to_string(last_term_));
+  }
+  last_term_ = std::max(last_term_, value.term);
+  if (value.kind == replog::Kind::lead) {
+    std::uint64_t term = term_of_lead(value.data.view());
+    if (term < leader_term_) violated("leaders' entries are out of order at " + text(at));
+    leader_term_ = term;
+  }
+  std::uint64_t term = writer_term(value.data.view());
+  if (value.kind == replog::Kind::data && term != 0 && term != leader_term_) {
+    violated("position " + text(at) + " is a writer's of term " + std::to_string(term) +
+             " in the term " + std::to_string(leader_term_));
+  }
+}
+
+void LogChecker::on_acknowledged(Position at, const Bytes& data,
+                                 const std::vector<const Disk*>& disks) {
+  acknowledged_ += 1;
+  highest_seen_ = std::max(highest_seen_, at);
+  unchecked_.push_back({at, data});
+  std::size_t holders = 0;
+  for (const Disk* disk : disks) {
+    auto held = disk->entries.find(at);
+    bool is_held = held != disk->entries.end() && held->second.value.data == data;
+    if (is_held || at < disk->kept_from) holders += 1;
+  }
+  if (holders * 2 <= disks.size()) {
+    violated("position " + text(at) + " was acknowledged and is on the disks of " +
+             std::to_string(holders) + " of " + std::to_string(disks.size()) + " members");
+  }
+}
+
+void LogChecker::on_not_applied(const Bytes& data) {
+  std::string value(data.view());
+  if (auto at = place_of_.find(value); at != place_of_.end()) {
+    violated("\"" + value + "\" failed as not applied and stands at " + text(at->second));
+  }
+  not_applied_.insert(std::move(value));
 }
 
 void LogChecker::on_step_end() {
-  for (Position at : unchecked_) {
-    const Bytes& data = acknowledged_.at(at);
-    auto found = chosen_.find(at);
-    if (found == chosen_.end()) {
-      violated("position " + text(at) + " was acknowledged and nobody knows it to be chosen");
-    } else if (found->second.value.data != data) {
-      violated("position " + text(at) + " was acknowledged for \"" + std::string(data.view()) +
-               "\" and holds \"" + std::string(found->second.value.data.view()) + "\"");
+  for (const Acknowledged& one : unchecked_) {
+    const replog::Value* found = chosen(one.position);
+    if (found == nullptr) {
+      violated("position " + text(one.position) +
+               " was acknowledged and nobody knows it to be chosen");
+    } else if (found->data != one.data) {
+      violated("position " + text(one.position) + " was acknowledged for \"" +
+               std::string(one.data.view()) + "\" and holds \"" + std::string(found->data.view()) +
+               "\"");
     }
   }
   unchecked_.clear();
@@ -167,12 +289,13 @@ void LogChecker::on_applied(NodeId member, const Entry& entry) {
              text(entry.position) + " where another had applied " + text(history_[index].position));
   }
   index += 1;
+  highest_seen_ = std::max(highest_seen_, entry.position);
 }
 
-void LogChecker::on_caught_up(Position asked_after, const LogRange& range) {
-  if (asked_after && range.end <= asked_after) {
-    violated("a catch-up ended at " + text(range.end) + " although position " + text(asked_after) +
-             " had been acknowledged before it began");
+void LogChecker::on_caught_up(Position seen_before, const LogRange& range) {
+  if (seen_before && range.end <= seen_before) {
+    violated("a catch-up ended at " + text(range.end) + " although position " + text(seen_before) +
+             " had been acknowledged or shown before it began");
   }
 }
 

@@ -4,20 +4,28 @@
 //   2. A promise is never forgotten, and an acceptance is durable before it is told; nobody
 //      proposes at a ballot that it could forget to have used.
 //   3. An append that was acknowledged stands at its position, and none stands twice.
+//      When it is acknowledged a majority of the disks holds it. One that failed as not applied
+//      stands nowhere.
 //   4. Terms never fall along the log: what a fenced writer appends stands before the newer
-//   leader's
-//      first entry, or nowhere.
-//   5. A catch-up covers everything that was acknowledged before it was asked for.
+//      leader's first entry, or nowhere. A term has one leader at most.
+//   5. A catch-up covers everything that was acknowledged, or shown to anybody, before it was asked
+//      for.
 //   6. State machines see the same entries in the same order.
+//   7. At one ballot one value is proposed at a position, and what is told as chosen is.
+//   8. A promise tells everything that was accepted before it.
 #pragma once
 
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/interval_set.hpp"
 #include "replog/core.hpp"
+#include "sim/coverage.hpp"
 #include "sim/disk.hpp"
 
 namespace cluster::sim {
@@ -34,16 +42,23 @@ class LogChecker {
   // The member started again: it knows only its disk, which must hold what it told before.
   void on_restart(NodeId member, const Disk&);
 
-  void on_acknowledged(Position, const Bytes&);
+  void on_leadership(NodeId member, const Leadership&);
+  // `disks` are those of all voters.
+  void on_acknowledged(Position, const Bytes&, const std::vector<const Disk*>& disks);
+  void on_not_applied(const Bytes&);
   // The step is over: every member's core was shown.
   void on_step_end();
   void on_applied(NodeId, const Entry&);
   void on_apply_restart(NodeId member) { applied_[member] = 0; }
-  void on_caught_up(Position asked_after, const LogRange&);
+  void on_caught_up(Position seen_before, const LogRange&);
 
-  Position highest_acknowledged() const { return highest_acknowledged_; }
+  // Nobody may read less from now on.
+  Position highest_seen() const { return highest_seen_; }
+  // None where nobody is known to have it as chosen.
+  const replog::Value* chosen(Position) const;
   Position chosen_end() const { return chosen_end_; }
-  std::uint64_t acknowledged() const { return acknowledged_.size(); }
+  std::uint64_t acknowledged() const { return acknowledged_; }
+  const Coverage& coverage() const { return coverage_; }
 
  private:
   struct Chosen {
@@ -53,22 +68,38 @@ class LogChecker {
 
   void violated(std::string what);
   void choose(NodeId, Position, const replog::Value&);
+  void extend(Position);
+  void on_promised(NodeId, const replog::Promised&, const Disk&);
+  void on_accept(NodeId, const replog::Accept&, const Disk&);
+  void on_accepted(NodeId, const replog::Accepted&, const Disk&);
 
   std::optional<std::string> violation_;
-  std::map<Position, Chosen> chosen_;
+  Coverage coverage_;
+  std::vector<std::optional<Chosen>> chosen_;  // By position.
   Position chosen_end_{1};
   std::map<NodeId, Position> seen_;
   std::map<NodeId, replog::Ballot> promised_;  // The highest that each member answered for.
   struct Told {
     IntervalSet accepted;
     Position end{1};
+    replog::Ballot highest;
   };
   std::map<NodeId, Told> told_;
-  std::map<Position, Bytes> acknowledged_;
-  std::vector<Position> unchecked_;  // Acknowledged in this step.
-  Position highest_acknowledged_;
-  std::map<std::string, Position, std::less<>> place_of_;  // Of each data value.
-  std::vector<Entry> history_;                             // As the first state machine saw it.
+  // What was proposed, by position: a check sum for each ballot.
+  std::vector<std::vector<std::pair<replog::Ballot, std::uint64_t>>> proposed_;
+  // Where members told a candidate of values, by ballot: to see which it did not propose again.
+  std::map<replog::Ballot, std::map<Position, replog::Kind>> reported_;
+  std::map<std::uint64_t, NodeId> leaders_;
+  struct Acknowledged {
+    Position position;
+    Bytes data;
+  };
+  std::vector<Acknowledged> unchecked_;  // In this step.
+  std::uint64_t acknowledged_ = 0;
+  Position highest_seen_;
+  std::unordered_map<std::string, Position> place_of_;  // Of each data value.
+  std::unordered_set<std::string> not_applied_;
+  std::vector<Entry> history_;  // As the first state machine saw it.
   std::map<NodeId, std::size_t> applied_;
   std::uint64_t last_term_ = 0;    // Of the chosen prefix.
   std::uint64_t leader_term_ = 0;  // Of the last leader's entry in the chosen prefix.

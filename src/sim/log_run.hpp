@@ -1,5 +1,6 @@
 // One simulated history of a log, made from a seed: a cluster of one, three or five members under
-// load, with a plan of faults, and then a quiet time in which everything must come right.
+// load, with a plan of faults, and then a quiet time in which everything must come right. What the
+// clients saw must be linearizable.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "cluster/logger.hpp"
+#include "sim/coverage.hpp"
 
 namespace cluster::sim {
 
@@ -28,14 +30,29 @@ struct LogRunResult {
   std::uint64_t chosen = 0;
   std::uint64_t crashes = 0;
   std::uint64_t terms = 0;
-  std::uint64_t fingerprint = 0;  // Of the whole history: the same seed gives the same.
+  std::uint64_t operations = 0;    // Of clients' histories.
+  std::uint64_t milliseconds = 0;  // Of simulated time.
+  std::uint64_t fingerprint = 0;   // Of the whole history: the same seed gives the same.
+  Coverage coverage;
 };
 
 LogRunResult run_log(const LogRunOptions&);
 
-// Seeds [first, last], a line for each that fails with the command that replays it. Returns how
-// many did. `progress` gets a summary line at the end and every thousand seeds.
-int run_log_seeds(std::uint64_t first, std::uint64_t last, const LogRunOptions&,
-                  void (*print)(const std::string& line));
+// What many runs come to. Totals of several processes can be added.
+struct LogRunTotals {
+  Coverage numbers;  // "seeds", "failed", "steps" ...
+  Coverage paths;
+
+  void add(const LogRunResult&);
+  void add(const LogRunTotals&);
+  std::uint64_t failed() const { return numbers.of("failed"); }
+  // For people: a line of numbers, then one for each path.
+  std::vector<std::string> lines() const;
+};
+
+// Seeds first, first + step ... up to `last`, a line for each that fails with the command that
+// replays it, and one every thousand seeds.
+LogRunTotals run_log_seeds(std::uint64_t first, std::uint64_t last, std::uint64_t step,
+                           const LogRunOptions&, void (*print)(const std::string& line));
 
 }  // namespace cluster::sim

@@ -9,6 +9,18 @@ using runtime::ListenerId;
 using runtime::SessionHandler;
 using runtime::SessionId;
 
+void Network::deliver(Time at, SessionId id, int end, Callback f) {
+  world_.at(at, [this, id, end, f = std::move(f)]() mutable {
+    auto found = sessions_.find(id);
+    if (found == sessions_.end()) return;
+    auto paused = paused_.find(found->second.process[end]);
+    if (paused != paused_.end() && paused->second > world_.now()) {
+      return deliver(paused->second, id, end, std::move(f));
+    }
+    f();
+  });
+}
+
 SimTransport::SimTransport(Network& network, ProcessId process)
     : network_(network), process_(process) {}
 
@@ -112,17 +124,19 @@ bool SimTransport::send(SessionId id, Bytes message) {
   network_.messages_ += 1;
   bool is_cut = network_.is_cut(process_, session.process[to]);
   bool is_datagram = session.lane == Lane::log;
-  if (is_datagram && network_.on_log_message) network_.on_log_message(process_, message);
   if (is_cut && !is_datagram) {
     break_session(id, Errc::unreachable, "the network was cut");
     return false;
+  }
+  bool is_doubled = is_datagram && !is_cut && random.chance(faults.double_permille, 1000);
+  if (is_datagram && network_.on_log_message) {
+    network_.on_log_message(process_, message, is_doubled);
   }
   if (is_cut || (is_datagram && random.chance(faults.loss_permille, 1000))) {
     network_.lost_ += 1;
     return true;
   }
-  int copies = is_datagram && random.chance(faults.double_permille, 1000) ? 2 : 1;
-  for (int copy = 0; copy < copies; ++copy) {
+  for (int copy = 0; copy < (is_doubled ? 2 : 1); ++copy) {
     bool is_slow = random.chance(faults.slow_permille, 1000);
     Time arrival = world.now() +
                    between(random, faults.delay_min, is_slow ? faults.slow_max : faults.delay_max);
@@ -130,7 +144,7 @@ bool SimTransport::send(SessionId id, Bytes message) {
       arrival = std::max(arrival, session.last_arrival[to]);
       session.last_arrival[to] = arrival;
     }
-    world.at(arrival, [&network = network_, id, to, message] {
+    network_.deliver(arrival, id, to, [&network = network_, id, to, message] {
       auto found = network.sessions_.find(id);
       if (found == network.sessions_.end() || !found->second.is_open) return;
       if (SessionHandler* handler = found->second.handler[to]) handler->on_message(id, message);

@@ -36,11 +36,14 @@ class Network {
 
   NetworkFaults faults;
   // Sees every message of the log's lane as it leaves; for checkers.
-  std::function<void(ProcessId from, const Bytes&)> on_log_message;
+  std::function<void(ProcessId from, const Bytes&, bool is_doubled)> on_log_message;
 
   void cut(ProcessId from, ProcessId to) { cuts_.emplace(from, to); }
   void heal() { cuts_.clear(); }
   bool is_cut(ProcessId from, ProcessId to) const { return cuts_.contains({from, to}); }
+
+  // Nothing reaches the process until then.
+  void pause(ProcessId process, Time until) { paused_[process] = until; }
 
   std::uint64_t messages() const { return messages_; }
   std::uint64_t lost() const { return lost_; }
@@ -56,7 +59,11 @@ class Network {
     Time last_arrival[2];  // Towards each end, for lanes that keep order.
   };
 
+  // Runs `f` at `at`, or when the process at that end of the session runs again.
+  void deliver(Time at, runtime::SessionId, int end, Callback f);
+
   World& world_;
+  std::map<ProcessId, Time> paused_;
   std::set<std::pair<ProcessId, ProcessId>> cuts_;
   std::map<Endpoint, SimTransport*> listeners_;
   std::map<runtime::SessionId, Session> sessions_;

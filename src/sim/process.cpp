@@ -2,31 +2,50 @@
 
 namespace cluster::sim {
 
+// One event at a time waits in the world, and a wake-up that is put off lets it come and look: most
+// are put off many times.
 class Process::SimAlarm final : public runtime::Alarm {
  public:
   SimAlarm(Process& process, std::function<void()> on_wake)
       : process_(process), on_wake_(std::make_shared<std::function<void()>>(std::move(on_wake))) {}
 
   void set(Time at) override {
-    if (at == set_) return;
-    set_ = at;
-    token_.reset();
-    if (at == time_never) return;
-    token_ = std::make_shared<const char>('\0');
-    process_.world_.at(process_.to_world(at), [this, token = std::weak_ptr(token_),
-                                               alive = std::weak_ptr(process_.alive_)] {
-      if (token.expired() || alive.expired()) return;
-      set_ = time_never;
-      auto keep = on_wake_;
-      (*keep)();
-    });
+    wanted_ = at;
+    if (at != time_never) come_at(process_.to_world(at));
   }
 
  private:
+  void come_at(Time at) {
+    at = std::max(at, process_.world_.now());
+    if (at >= coming_) return;
+    coming_ = at;
+    process_.world_.at(
+        at, [this, at, token = std::weak_ptr(token_), alive = std::weak_ptr(process_.alive_)] {
+          if (token.expired() || alive.expired()) return;
+          come(at);
+        });
+  }
+
+  void come(Time planned) {
+    if (planned == coming_) coming_ = time_never;
+    if (wanted_ == time_never) return;
+    World& world = process_.world_;
+    // Timers are late after a pause.
+    if (process_.is_paused()) {
+      return come_at(process_.paused_until_ +
+                     between(world.random(), Duration(1), std::chrono::milliseconds(2)));
+    }
+    if (process_.now() < wanted_) return come_at(process_.to_world(wanted_));
+    wanted_ = time_never;
+    auto keep = on_wake_;
+    (*keep)();
+  }
+
   Process& process_;
   std::shared_ptr<std::function<void()>> on_wake_;
-  Time set_ = time_never;
-  std::shared_ptr<const char> token_;
+  Time wanted_ = time_never;
+  Time coming_ = time_never;  // When the earliest event comes.
+  std::shared_ptr<const char> token_ = std::make_shared<const char>('\0');
 };
 
 class Process::Delivery final : public Executor {
@@ -34,10 +53,8 @@ class Process::Delivery final : public Executor {
   explicit Delivery(Process& process) : process_(process) {}
   void execute(Callback callback) override {
     World& world = process_.world_;
-    world.after(between(world.random(), Duration(1), Duration(200)),
-                [alive = std::weak_ptr(process_.alive_), callback = std::move(callback)]() mutable {
-                  if (!alive.expired()) callback();
-                });
+    process_.schedule(world.now() + between(world.random(), Duration(1), Duration(200)),
+                      std::move(callback));
   }
   bool is_current() const override { return true; }
 
@@ -47,41 +64,64 @@ class Process::Delivery final : public Executor {
 
 Process::Process(World& world, Network& network, ProcessOptions options)
     : world_(world),
+      network_(network),
       options_(std::move(options)),
       transport_(std::make_unique<SimTransport>(network, options_.id)),
-      delivery_(std::make_shared<Delivery>(*this)) {}
+      delivery_(std::make_shared<Delivery>(*this)) {
+  own_start_ = Time(options_.offset);
+  set_drift(options_.drift_permille);
+}
 
 Process::~Process() = default;
 
 void Process::kill() {
   // The group that is being written may have reached the disk, of which nobody will be told.
+  network_.pause(options_.id, Time{});
   if (is_writing_ && world_.random().chance(1, 2)) disk_queue_.front()();
   disk_queue_.clear();
   alive_.reset();
   transport_.reset();
 }
 
+void Process::pause(Time until, bool stops_clock) {
+  if (stops_clock) {
+    own_start_ = now();
+    clock_start_ = until;
+  }
+  paused_until_ = std::max(paused_until_, until);
+  network_.pause(options_.id, paused_until_);
+}
+
+void Process::set_drift(std::int64_t permille) {
+  own_start_ = now();
+  clock_start_ = std::max(clock_start_, world_.now());
+  options_.drift_permille = permille;
+}
+
 Time Process::now() const {
-  auto elapsed = world_.now().time_since_epoch();
-  return Time(options_.offset + elapsed + elapsed * options_.drift_permille / 1000);
+  if (world_.now() < clock_start_) return own_start_;
+  auto elapsed = world_.now() - clock_start_;
+  return own_start_ + elapsed + elapsed * options_.drift_permille / 1000;
 }
 
 Time Process::to_world(Time at) const {
-  auto own = at.time_since_epoch() - options_.offset;
   // One more microsecond, so that rounding never wakes before its time.
-  return Time(own * 1000 / (1000 + options_.drift_permille) + Duration(1));
+  return clock_start_ + (at - own_start_) * 1000 / (1000 + options_.drift_permille) + Duration(1);
+}
+
+void Process::schedule(Time at, Callback f) {
+  world_.at(at, [this, alive = std::weak_ptr(alive_), f = std::move(f)]() mutable {
+    if (alive.expired()) return;
+    if (is_paused()) return schedule(paused_until_, std::move(f));
+    f();
+  });
 }
 
 WallTime Process::wall_now() const {
   return WallTime(std::chrono::duration_cast<std::chrono::milliseconds>(now().time_since_epoch()));
 }
 
-void Process::post(Callback callback) {
-  world_.after(Duration(0),
-               [alive = std::weak_ptr(alive_), callback = std::move(callback)]() mutable {
-                 if (!alive.expired()) callback();
-               });
-}
+void Process::post(Callback callback) { schedule(world_.now(), std::move(callback)); }
 
 void Process::post_disk(Callback callback) {
   disk_queue_.push_back(std::move(callback));
@@ -91,14 +131,12 @@ void Process::post_disk(Callback callback) {
 void Process::write_next() {
   is_writing_ = !disk_queue_.empty();
   if (!is_writing_) return;
-  world_.after(between(world_.random(), options_.disk_min, options_.disk_max),
-               [this, alive = std::weak_ptr(alive_)] {
-                 if (alive.expired()) return;
-                 Callback callback = std::move(disk_queue_.front());
-                 disk_queue_.pop_front();
-                 callback();
-                 write_next();
-               });
+  schedule(world_.now() + between(world_.random(), options_.disk_min, options_.disk_max), [this] {
+    Callback callback = std::move(disk_queue_.front());
+    disk_queue_.pop_front();
+    callback();
+    write_next();
+  });
 }
 
 std::unique_ptr<runtime::Alarm> Process::make_alarm(std::function<void()> on_wake) {

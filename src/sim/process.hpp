@@ -1,6 +1,6 @@
 // A simulated process: the host that drivers run on. Its clock drifts, its disk is slow by chance,
-// and it can be killed at any event: what is on its way to the disk is then written whole or not at
-// all.
+// it can be stopped for a while as by SIGSTOP, and it can be killed at any event: what is on its
+// way to the disk is then written whole or not at all.
 #pragma once
 
 #include <deque>
@@ -30,6 +30,13 @@ class Process final : public runtime::Host {
   void kill();
   bool is_alive() const { return alive_ != nullptr; }
 
+  // Nothing of it runs until then; what was due meanwhile comes after, timers last. Its clock goes
+  // on, or stands still as that of a suspended machine.
+  void pause(Time until, bool stops_clock);
+  bool is_paused() const { return paused_until_ > world_.now(); }
+  // Its clock runs at another rate from now on.
+  void set_drift(std::int64_t permille);
+
   Time now() const override;
   WallTime wall_now() const override;
   void post(Callback) override;
@@ -48,9 +55,15 @@ class Process final : public runtime::Host {
 
   void write_next();
   Time to_world(Time) const;
+  // Runs `f` while the process is alive, at `at` or when it is no longer paused.
+  void schedule(Time at, Callback f);
 
   World& world_;
+  Network& network_;
   ProcessOptions options_;
+  Time clock_start_{};  // From here on the clock runs at the present rate ...
+  Time own_start_{};    // ... and stood at this.
+  Time paused_until_{};
   std::shared_ptr<const char> alive_ = std::make_shared<const char>('\0');
   std::unique_ptr<SimTransport> transport_;
   std::shared_ptr<Executor> delivery_;

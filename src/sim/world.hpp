@@ -3,9 +3,10 @@
 // instruction.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <map>
 #include <utility>
+#include <vector>
 
 #include "base/random.hpp"
 #include "cluster/op.hpp"
@@ -24,29 +25,41 @@ class World {
 
   // Runs at `at`, or now when that is past; events of one time run in the order they were given.
   void at(Time at, Callback callback) {
-    events_.emplace(std::pair(std::max(at, now_), next_++), std::move(callback));
+    events_.push_back({std::max(at, now_), next_++, std::move(callback)});
+    std::push_heap(events_.begin(), events_.end(), is_later);
   }
   void after(Duration wait, Callback callback) { at(now_ + wait, std::move(callback)); }
 
   // Runs the next event. False when there is none before `until`; then the clock stands at `until`.
   bool step(Time until) {
-    if (events_.empty() || events_.begin()->first.first > until) {
+    if (events_.empty() || events_.front().at > until) {
       now_ = std::max(now_, until);
       return false;
     }
-    auto node = events_.extract(events_.begin());
-    now_ = node.key().first;
+    std::pop_heap(events_.begin(), events_.end(), is_later);
+    Event event = std::move(events_.back());
+    events_.pop_back();
+    now_ = event.at;
     steps_ += 1;
-    node.mapped()();
+    event.callback();
     return true;
   }
 
   std::uint64_t steps() const { return steps_; }
 
  private:
+  struct Event {
+    Time at;
+    std::uint64_t number;
+    Callback callback;
+  };
+  static bool is_later(const Event& a, const Event& b) {
+    return a.at != b.at ? a.at > b.at : a.number > b.number;
+  }
+
   Time now_{std::chrono::seconds(1)};
   Random random_;
-  std::map<std::pair<Time, std::uint64_t>, Callback> events_;
+  std::vector<Event> events_;  // A heap.
   std::uint64_t next_ = 0;
   std::uint64_t steps_ = 0;
 };

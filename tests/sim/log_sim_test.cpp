@@ -58,6 +58,47 @@ TEST_CASE("seeds beyond those of every check pass, and things happen in them", "
   CHECK(terms > 20);
 }
 
+TEST_CASE("within 200 seeds each rare path is taken", "[sim]") {
+  Coverage paths;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) paths.add(run_log({.seed = seed}).coverage);
+
+  for (const char* path : {
+           "a Forward came twice",
+           "a catch-up failed",
+           "a cut-off leader was deposed",
+           "a deaf member",
+           "a hole closed by a candidate",
+           "a leader was paused",
+           "a mute member",
+           "a partial partition",
+           "a promise told in parts",
+           "a promise told from a store",
+           "a read was asked of a member that is cut off",
+           "a restart within one network delay",
+           "a swap did not swap",
+           "a swap swapped",
+           "a writer was fenced",
+           "an append failed: fenced, maybe applied",
+           "an append failed: fenced, not applied",
+           "an entry proposed again by a candidate",
+           "an entry voided since terms never fall",
+           "cluster_log_resent_total",
+           "gives its candidacy up: a member promised a higher ballot",
+           "gives its candidacy up: no quorum promised in time",
+           "learned from a store",
+           "replica stopped: storage failed: the simulated disk failed",
+           "steps down: a higher ballot was prepared",
+           "steps down: a member promised a higher ballot",
+           "steps down: a new writer starts here",
+           "steps down: another member leads",
+           "steps down: no quorum was heard from",
+       }) {
+    INFO(path);
+    CHECK(paths.of(path) > 0);
+  }
+  CHECK(paths.of("a history too hard to check") < 5);
+}
+
 TEST_CASE("the same seed gives the same history, and another seed another", "[sim]") {
   LogRunResult first = run_log({.seed = 11});
   LogRunResult again = run_log({.seed = 11});
