@@ -251,8 +251,8 @@ int main(int argc, char** argv) {
   }
 
   StderrSink sink;
-  Runtime runtime =
-      Runtime::threads({.log_sink = &sink, .log_level = LogLevel::info, .deliver_on = {}});
+  Runtime runtime = Runtime::threads(
+      {.security = Insecure{}, .log_sink = &sink, .log_level = LogLevel::info, .deliver_on = {}});
   Result<Log> log = Log::open(runtime, options);
   if (!log) stop(log.error().message());
   Member member(*std::move(log));
