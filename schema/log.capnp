@@ -140,6 +140,7 @@ struct Forward {
   struct Item {
     tag @0 :UInt64;
     data @1 :Data;
+    packed @2 :Bool;
   }
 }
 struct Forwarded {

@@ -132,6 +132,7 @@ void put(cs::LogEnvelope::Builder to, const Forward& m) {
   for (unsigned i = 0; i < m.items.size(); ++i) {
     items[i].setTag(m.items[i].tag);
     items[i].setData(as_kj(m.items[i].data));
+    items[i].setPacked(m.items[i].is_packed);
   }
 }
 void put(cs::LogEnvelope::Builder to, const Forwarded& m) {
@@ -408,7 +409,7 @@ class Reader {
       case cs::LogEnvelope::FORWARD: {
         Forward forward{.ballot = ballot(from.getForward().getBallot()), .items = {}};
         for (auto item : from.getForward().getItems()) {
-          forward.items.push_back({item.getTag(), bytes(item.getData())});
+          forward.items.push_back({item.getTag(), bytes(item.getData()), item.getPacked()});
         }
         return forward;
       }

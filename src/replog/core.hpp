@@ -41,6 +41,7 @@ struct Proposal {
   std::uint64_t tag = 0;  // Grows with each; names it in Appended and AppendFailed.
   Bytes data;
   std::uint64_t term = 0;  // Only under this term; 0: under any, by whichever leader.
+  bool is_packed = false;  // `data` is compressed.
 };
 
 enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };

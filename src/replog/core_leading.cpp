@@ -12,7 +12,9 @@ constexpr std::size_t taken_max = 1u << 16;
 
 void Core::enqueue(Proposal proposal, Effects& effects) {
   Origin origin{options_.self, proposal.tag};
-  if (pipeline_->enqueue(Value{Kind::data, std::move(proposal.data), term_of(ballot_)}, origin))
+  if (pipeline_->enqueue(Value{proposal.is_packed ? Kind::packed : Kind::data,
+                               std::move(proposal.data), term_of(ballot_)},
+                         origin))
     return;
   effects.now.push_back(
       AppendFailed{origin.tag, Error{Errc::overloaded, "the leader's queue is full"}});
@@ -133,8 +135,9 @@ void Core::on(Time now, NodeId from, const Forward& asked, Effects& effects) {
     if (is_ours) {
       // Refused or not: its sender is told once, and a copy must not turn out otherwise.
       taken.add(item.tag);
-      if (pipeline_->enqueue(Value{Kind::data, item.data, term_of(ballot_)},
-                             Origin{from, item.tag})) {
+      if (pipeline_->enqueue(
+              Value{item.is_packed ? Kind::packed : Kind::data, item.data, term_of(ballot_)},
+              Origin{from, item.tag})) {
         continue;
       }
       errc = Errc::overloaded;

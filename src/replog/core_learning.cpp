@@ -142,7 +142,7 @@ void Core::send_waiting(Effects& effects) {
     while (!waiting_.empty() && bytes < forward_bytes_max) {
       Proposal& proposal = waiting_.front();
       bytes += proposal.data.size();
-      forward.items.push_back({proposal.tag, proposal.data});
+      forward.items.push_back({proposal.tag, proposal.data, proposal.is_packed});
       counters_.forwarded += 1;
       forwarded_.insert_or_assign(proposal.tag, Sent{leader_ballot_, std::move(proposal)});
       waiting_.pop_front();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/compression.hpp"
+
 namespace cluster::replog {
 namespace {
 
@@ -31,13 +33,19 @@ CoreOptions core_options(const LogOptions& options, const Identity& identity,
   return core;
 }
 
-std::vector<Entry> only_data(std::vector<LogEntry> entries) {
+// What applications see of them.
+Result<std::vector<Entry>> only_data(std::vector<LogEntry> entries) {
   std::vector<Entry> shown;
   shown.reserve(entries.size());
   for (LogEntry& entry : entries) {
-    if (entry.value.kind == Kind::data) {
-      shown.push_back(Entry{entry.position, std::move(entry.value.data)});
+    Value& value = entry.value;
+    if (!is_data(value.kind)) continue;
+    if (value.kind == Kind::packed) {
+      auto whole = decompress(value.data.view(), entry_size_limit);
+      if (!whole) return std::move(whole).error();
+      value.data = *std::move(whole);
     }
+    shown.push_back(Entry{entry.position, std::move(value.data)});
   }
   return shown;
 }
@@ -265,7 +273,7 @@ void Driver::append(std::vector<AppendCall> calls) {
       open_bytes_ += bytes;
       std::uint64_t tag = first_tag_ + open_appends_.size();
       open_appends_.push_back(OpenAppend{std::move(call.promise), bytes, deadline});
-      proposals.push_back(Proposal{tag, std::move(call.data), call.term});
+      proposals.push_back(Proposal{tag, std::move(call.data), call.term, call.is_packed});
     }
   }
   step([&](Effects& effects) { core_.on_append(std::move(proposals), effects); });
@@ -351,7 +359,9 @@ Result<std::vector<Entry>> Driver::read(Position from, Position to, std::size_t 
     }
     if (found->empty()) break;
     from = found->back().position.next();
-    shown = only_data(*std::move(found));
+    auto data = only_data(*std::move(found));
+    if (!data) return std::move(data).error();
+    shown = *std::move(data);
   }
   return shown;
 }
@@ -437,7 +447,9 @@ void Driver::feed(const std::shared_ptr<Tail>& tail) {
     if (!found) return fail(found.error());
     if (found->empty()) return;
     tail->next = found->back().position.next();
-    std::vector<Entry> batch = only_data(*std::move(found));
+    auto shown = only_data(*std::move(found));
+    if (!shown) return fail(shown.error());
+    std::vector<Entry> batch = *std::move(shown);
     if (batch.empty()) continue;
     tail->is_busy = true;
     // The driver alone holds the tail: once it is gone, nobody is told any more.

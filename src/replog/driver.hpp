@@ -29,6 +29,7 @@ struct AppendCall {
   Bytes data;
   std::uint64_t term = 0;  // 0: under any leader.
   Promise<Position> promise;
+  bool is_packed = false;  // `data` is compressed.
 };
 
 // Sizes that nobody but a simulation has reason to change: small ones take every path that large

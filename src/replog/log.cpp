@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/compression.hpp"
 #include "base/endpoint.hpp"
 #include "base/random.hpp"
 #include "replog/client_service.hpp"
@@ -14,8 +15,6 @@
 namespace cluster {
 namespace {
 
-// An entry travels in one message, whose limit is twice that.
-constexpr std::size_t entry_size_limit = 16u << 20;
 constexpr std::size_t recover_window_bytes = 16u << 20;
 
 Result<void> check_options(const LogOptions& options) {
@@ -41,8 +40,8 @@ Result<void> check_options(const LogOptions& options) {
   if (options.heartbeat_interval * 3 > options.election_timeout) {
     return wrong("election_timeout must be at least three heartbeat_intervals");
   }
-  if (options.entry_size_max == 0 || options.entry_size_max > entry_size_limit) {
-    return wrong("entry_size_max must be from 1 to " + std::to_string(entry_size_limit));
+  if (options.entry_size_max == 0 || options.entry_size_max > replog::entry_size_limit) {
+    return wrong("entry_size_max must be from 1 to " + std::to_string(replog::entry_size_limit));
   }
   if (options.heartbeat_interval <= Duration::zero())
     return wrong("heartbeat_interval is not positive");
@@ -85,10 +84,19 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
   Op<Position> append(Bytes data, std::uint64_t term) {
     Promise<Position> promise(host.delivery());
     Op<Position> op = promise.op();
+    replog::AppendCall call{std::move(data), term, std::move(promise)};
+    // By the caller, so that the node thread need not.
+    std::size_t size = call.data.size();
+    if (options.compress_min != 0 && size >= options.compress_min &&
+        size <= options.entry_size_max) {
+      Bytes packed = compress(call.data.view());
+      call.is_packed = !packed.empty();
+      if (call.is_packed) call.data = std::move(packed);
+    }
     bool is_first = false;
     {
       std::lock_guard lock(mutex);
-      inbox.push_back({std::move(data), term, std::move(promise)});
+      inbox.push_back(std::move(call));
       is_first = !std::exchange(is_draining, true);
     }
     if (is_first) {

@@ -131,6 +131,7 @@ struct Forward {
   struct Item {
     std::uint64_t tag = 0;
     Bytes data;
+    bool is_packed = false;  // `data` is compressed.
     friend bool operator==(const Item&, const Item&) = default;
   };
   std::vector<Item> items;

@@ -10,6 +10,9 @@
 
 namespace cluster::replog {
 
+// An entry travels in one message, whose limit is twice that.
+inline constexpr std::size_t entry_size_limit = 16u << 20;
+
 // A leader's right to propose. Totally ordered; no two members ever use the same one.
 struct Ballot {
   std::uint64_t round = 0;  // 0: none.
@@ -40,8 +43,12 @@ enum class Kind : std::uint8_t {
   lead = 2,      // A leader's first own entry: everything of older leaders lies before it.
   config = 3,    // Sets the members; its data is an encoded `Configuration`.
   truncate = 4,  // Everything before a position may be forgotten; its data is that position.
+  packed = 5,    // An application's, compressed.
 };
-inline constexpr std::uint8_t kind_max = 4;
+inline constexpr std::uint8_t kind_max = 5;
+
+// Whether applications see it.
+inline bool is_data(Kind kind) { return kind == Kind::data || kind == Kind::packed; }
 
 struct Value {
   Kind kind = Kind::data;

@@ -20,6 +20,7 @@ inline std::string text(const Value& value) {
   std::string data(value.data.view());
   switch (value.kind) {
     case Kind::data: return data;
+    case Kind::packed: return "<packed>";
     case Kind::noop: return "<noop>";
     case Kind::lead: return "<lead " + data + '>';
     case Kind::truncate: return "<truncate " + to_field(decode_position(value.data.view())) + '>';

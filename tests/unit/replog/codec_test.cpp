@@ -35,7 +35,7 @@ std::vector<Message> one_of_each() {
       Heard{a, true, a, 77, Position(3)},
       Learn{Position(3)},
       Learned{entries, Position(8)},
-      Forward{a, {{1, bytes("x")}, {2, bytes(std::string(100'000, 'y'))}}},
+      Forward{a, {{1, bytes("x")}, {2, bytes(std::string(100'000, 'y')), true}}},
       Forwarded{a,
                 {{1, Position(9), Errc::ok, Outcome::not_applied},
                  {2, Position(), Errc::fenced, Outcome::maybe}}},

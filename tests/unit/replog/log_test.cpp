@@ -63,7 +63,11 @@ Error error_of(Op<T> op) {
 
 class Replicas {
  public:
-  explicit Replicas(std::size_t count = 3) : logs_(count) {
+  using Change = std::function<void(LogOptions&)>;
+
+  explicit Replicas(
+      std::size_t count = 3, Change change = [](LogOptions&) {})
+      : change_(std::move(change)), logs_(count) {
     for (std::size_t i = 1; i <= count; ++i) {
       peers_.push_back({NodeId(i), {"127.0.0.1", free_port()}});
     }
@@ -79,6 +83,7 @@ class Replicas {
     made.election_timeout = 300ms;
     made.heartbeat_interval = 40ms;
     made.request_timeout = request_timeout;
+    change_(made);
     return made;
   }
   void start(std::size_t i) {
@@ -93,6 +98,7 @@ class Replicas {
   Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
 
  private:
+  Change change_;
   TemporaryFolder folder_;
   std::vector<Peer> peers_;
   std::vector<std::optional<Log>> logs_;
@@ -347,4 +353,21 @@ TEST_CASE("metrics tell what a member did", "[replog][log]") {
     if (wanted.erase(metric.name) == 1) CHECK(metric.value > 0);
   }
   CHECK(wanted.empty());
+}
+
+TEST_CASE("large entries rest and travel compressed where that is asked for, and are read whole",
+          "[replog][log]") {
+  Replicas members(3, [](LogOptions& options) { options.compress_min = 1000; });
+  std::string large(200'000, 'a');
+  std::string small = "small";
+  for (std::size_t i = 0; i < 3; ++i) {
+    get(members[i].append(Bytes(large + std::to_string(i))));
+    get(members[i].append(Bytes(small)));
+  }
+  LogRange range = get(members[1].catch_up());
+  auto entries = get(members[1].read(Position(1), range.end));
+  std::size_t whole = 0;
+  for (const Entry& entry : entries) whole += entry.data.size() == large.size() + 1 ? 1 : 0;
+  CHECK(entries.size() == 6);
+  CHECK(whole == 3);
 }
