@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
     options.members.push_back({cluster::NodeId(options.members.size() + 1), endpoint});
   }
 
+  // All on this machine, so plain text may do; elsewhere it is cluster::Tls with certificates.
   cluster::Runtime runtime = cluster::Runtime::threads({.security = cluster::Insecure{}});
   auto log = cluster::Log::open(runtime, options);
   if (!log) return std::cerr << log.error().message() << "\n", 1;

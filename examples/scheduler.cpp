@@ -1,7 +1,9 @@
 // A framework in one page: runs a command N times on whatever the cluster offers, says how each run
 // ended, and leaves. A run that ends badly is not repeated: that would be a job's business.
 //
-//   scheduler 127.0.0.1:5050 20 'echo hello from $HOSTNAME'
+//   scheduler 127.0.0.1:5050 20 'echo hello from $HOSTNAME' certs/client-me
+//
+// The last argument is a folder of `cluster certs client`; without it the master speaks plain text.
 #include <cluster/scheduler.hpp>
 
 #include <condition_variable>
@@ -72,17 +74,24 @@ class RunMany {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string address = argc == 4 ? argv[1] : "";
+  const std::string address = argc == 4 || argc == 5 ? argv[1] : "";
   const auto colon = address.rfind(':');
   if (colon == std::string::npos) {
-    std::cerr << "usage: scheduler HOST:PORT RUNS COMMAND\n";
+    std::cerr << "usage: scheduler HOST:PORT RUNS COMMAND [CERTIFICATES]\n";
     return 2;
   }
   const cluster::Endpoint master{address.substr(0, colon),
                                  static_cast<std::uint16_t>(std::atoi(&address[colon + 1]))};
   RunMany runs(std::atoi(argv[2]), argv[3]);
 
-  cluster::Runtime runtime = cluster::Runtime::threads({.security = cluster::Insecure{}});
+  cluster::Security security = cluster::Insecure{};
+  if (argc == 5) {
+    const std::string folder = argv[4];
+    security = cluster::Tls{cluster::certificate_files({.chain = folder + "/cert.pem",
+                                                        .key = folder + "/key.pem",
+                                                        .authorities = folder + "/ca.pem"})};
+  }
+  cluster::Runtime runtime = cluster::Runtime::threads({.security = security});
   cluster::SchedulerHandlers handlers;
   handlers.on_offers = [&](auto& scheduler, const auto& offers) {
     runs.on_offers(scheduler, offers);

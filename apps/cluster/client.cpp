@@ -5,6 +5,7 @@
 
 #include "base/endpoint.hpp"
 #include "local_cluster.hpp"
+#include "security.hpp"
 #include "text.hpp"
 
 namespace cluster::app {
@@ -12,42 +13,70 @@ namespace {
 
 constexpr Duration quiet_max = std::chrono::seconds(1);  // Then a person wonders.
 
-Result<std::vector<Endpoint>> named_masters(const char* where, const std::string& text) {
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+Result<Security> security_for(const SecurityOptions& options) {
+  auto named = named_security(options);
+  if (!named || !std::holds_alternative<std::monostate>(*named)) return named;
+  SecurityOptions by_variable{.directory = variable("CLUSTER_CERTS")};
+  auto found = named_security(by_variable);
+  if (!found || !std::holds_alternative<std::monostate>(*found)) return found;
+  return Error{Errc::invalid_argument,
+               "masters that are named need certificates: --certs DIR or CLUSTER_CERTS (of a "
+               "cluster that `up` started, DIR/certs/client-local); or --insecure, where they "
+               "speak plain text"};
+}
+
+Result<FoundCluster> named_cluster(const char* where, const std::string& text,
+                                   const SecurityOptions& options) {
   auto endpoints = parse_endpoints(text);
   if (!endpoints) {
     return Error{Errc::invalid_argument, std::string(where) + ": " + endpoints.error().context};
   }
-  return endpoints;
+  auto security = security_for(options);
+  if (!security) return std::move(security).error();
+  return FoundCluster{.masters = *std::move(endpoints), .security = *std::move(security)};
 }
 
 }  // namespace
 
-Result<std::vector<Endpoint>> find_masters(const ClientOptions& options) {
-  if (!options.masters.empty()) return named_masters("--master", options.masters);
-  const char* variable = std::getenv("CLUSTER_MASTERS");
-  if (options.directory.empty() && variable != nullptr && *variable != '\0') {
-    return named_masters("CLUSTER_MASTERS", variable);
+Result<FoundCluster> find_cluster(const ClientOptions& options) {
+  if (!options.masters.empty()) {
+    return named_cluster("--master", options.masters, options.security);
+  }
+  std::string named = variable("CLUSTER_MASTERS");
+  if (options.directory.empty() && !named.empty()) {
+    return named_cluster("CLUSTER_MASTERS", named, options.security);
   }
   std::string directory = chosen_directory(options.directory);
   auto cluster = load_local_cluster(directory);
   if (!cluster) return std::move(cluster).error();
-  if (*cluster) return (*cluster)->master_endpoints();
-  return Error{Errc::not_found, "no cluster found in " + directory +
-                                    "; start one with `cluster up`, or name its masters with "
-                                    "--master HOST:PORT or CLUSTER_MASTERS"};
+  if (!*cluster) {
+    return Error{Errc::not_found, "no cluster found in " + directory +
+                                      "; start one with `cluster up`, or name its masters with "
+                                      "--master HOST:PORT or CLUSTER_MASTERS"};
+  }
+  auto security = named_security(options.security);
+  if (!security) return std::move(security).error();
+  bool is_named = !std::holds_alternative<std::monostate>(*security);
+  return FoundCluster{.masters = (*cluster)->master_endpoints(),
+                      .security = is_named ? *std::move(security) : (*cluster)->security()};
 }
 
 Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options) {
-  auto masters = find_masters(options);
-  if (!masters) return std::move(masters).error();
-  return std::make_unique<Client>(*std::move(masters), options.timeout);
+  auto cluster = find_cluster(options);
+  if (!cluster) return std::move(cluster).error();
+  return std::make_unique<Client>(*std::move(cluster), options.timeout);
 }
 
-Client::Client(std::vector<Endpoint> masters, Duration timeout)
-    : masters_(std::move(masters)),
+Client::Client(FoundCluster cluster, Duration timeout)
+    : cluster_(std::move(cluster)),
       timeout_(timeout),
-      runtime_(Runtime::threads({.security = Insecure{}, .deliver_on_node_thread = true})),
-      admin_(runtime_.host(), masters_) {}
+      runtime_(Runtime::threads({.security = cluster_.security, .deliver_on_node_thread = true})),
+      admin_(runtime_.host(), cluster_.masters) {}
 
 Result<wire::AdminBody> Client::ask_any(wire::AdminBody question) {
   Duration quiet = quiet_max;
@@ -57,7 +86,7 @@ Result<wire::AdminBody> Client::ask_any(wire::AdminBody question) {
     alarm = host().make_alarm([this] {
       if (std::exchange(has_said_, true)) return;
       std::string known;
-      for (const auto& master : masters_) known += (known.empty() ? "" : ", ") + to_string(master);
+      for (const auto& master : masters()) known += (known.empty() ? "" : ", ") + to_string(master);
       complain("waiting for a master that leads (known: " + known + "), at most " +
                to_text(timeout_));
     });
@@ -87,7 +116,8 @@ std::vector<Result<wire::MasterStatus>> ask_all_members(std::unique_ptr<Client>&
     std::vector<Endpoint> all;
     for (const auto& member : answer->members) all.push_back(member.endpoint);
     if (asked == std::set<Endpoint>(all.begin(), all.end())) break;
-    client = std::make_unique<Client>(std::move(all), client->timeout());
+    client = std::make_unique<Client>(
+        FoundCluster{.masters = std::move(all), .security = client->security()}, client->timeout());
     return ask_all_masters(*client, timeout);
   }
   return answers;

@@ -7,20 +7,27 @@
 
 #include "cluster/result.hpp"
 #include "cluster/runtime.hpp"
+#include "cluster/tls.hpp"
 #include "node/admin_client.hpp"
 #include "options.hpp"
 
 namespace cluster::app {
 
+struct FoundCluster {
+  std::vector<Endpoint> masters;
+  Security security;
+};
+
 // From --master, else --dir, else CLUSTER_MASTERS, else the cluster that `up` started in
-// CLUSTER_DIR or the default directory. `not_found` says how to name one.
-Result<std::vector<Endpoint>> find_masters(const ClientOptions&);
+// CLUSTER_DIR or the default directory. `not_found` says how to name one. The certificates are
+// those that are named, else CLUSTER_CERTS', else those of the cluster that `up` started.
+Result<FoundCluster> find_cluster(const ClientOptions&);
 
 class Client {
  public:
   // Connects to nothing yet.
   static Result<std::unique_ptr<Client>> open(const ClientOptions&);
-  Client(std::vector<Endpoint> masters, Duration timeout);
+  Client(FoundCluster, Duration timeout);
 
   // Waits for the leader's answer. Where that takes more than a second, says once on standard
   // error what it waits for.
@@ -30,13 +37,14 @@ class Client {
     return node::expect<Answer>(ask_any(std::move(question)));
   }
 
-  const std::vector<Endpoint>& masters() const { return masters_; }
+  const std::vector<Endpoint>& masters() const { return cluster_.masters; }
+  const Security& security() const { return cluster_.security; }
   node::AdminClient& admin() { return admin_; }
   runtime::Host& host() { return runtime_.host(); }
   Duration timeout() const { return timeout_; }
 
  private:
-  std::vector<Endpoint> masters_;
+  FoundCluster cluster_;
   Duration timeout_;
   Runtime runtime_;
   bool has_said_ = false;  // Node thread.

@@ -9,7 +9,6 @@ namespace {
 
 Result<AgentOptions> agent_of(const AgentCommand& command) {
   AgentOptions agent{.directory = command.directory,
-                     .insecure = command.daemon.insecure,
                      .hostname = command.hostname,
                      .supervisor = command.supervisor,
                      .cgroups = !command.no_cgroups,

@@ -14,6 +14,7 @@
 #include "cluster/agent.hpp"
 #include "local_cluster.hpp"
 #include "options.hpp"
+#include "secure_cluster.hpp"
 #include "stop_cluster.hpp"
 #include "text.hpp"
 
@@ -82,6 +83,7 @@ Result<LocalCluster> new_cluster(const UpOptions& options, const std::string& di
   LocalCluster cluster;
   cluster.directory = directory;
   cluster.keep = options.keep;
+  cluster.insecure = options.insecure;
   std::uint64_t uid = 0;
   while (uid == 0) uid = system_random();
   cluster.cluster = ClusterUid(uid);
@@ -272,7 +274,7 @@ class Starter {
 
 Result<void> bring_up(LocalCluster& cluster, Starter& starter, const UpOptions& options) {
   if (auto started = starter.start(); !started) return started;
-  Client client(cluster.master_endpoints(),
+  Client client({.masters = cluster.master_endpoints(), .security = cluster.security()},
                 std::min<Duration>(options.timeout, std::chrono::seconds(3)));
   if (auto led = starter.wait_for_leader(client); !led) return led;
   return starter.wait_for_agents(client);
@@ -297,6 +299,7 @@ std::vector<std::string> differing_options(const LocalCluster& cluster, const Up
                        const std::string& wanted) {
     return !daemons.empty() && value_of(daemons.front().arguments, flag) != wanted;
   };
+  check("--insecure", options.insecure != cluster.insecure);
   check("--masters", options.masters != cluster.masters.size());
   check("--agents", options.agents != cluster.agents.size());
   if (!cluster.agents.empty()) {
@@ -360,6 +363,8 @@ int cmd_up(const UpOptions& options) {
   cluster.keep = cluster.keep || options.keep;
   if (auto renewed = renew_ports(cluster); !renewed) return fail(renewed.error());
 
+  if (auto secured = secure_cluster(cluster); !secured) return fail(secured.error());
+
   Starter starter(cluster, options.timeout);
   if (auto up = bring_up(cluster, starter, options); !up) {
     if (alive == 0) stop_cluster(cluster, std::chrono::seconds(5));
@@ -367,6 +372,8 @@ int cmd_up(const UpOptions& options) {
   }
   say("the cluster is up (" + starter.elapsed() + "): masters " + masters_of(cluster));
   bool is_default = directory == chosen_directory("");
+  say("to name them: --master " + to_string(cluster.masters.front().endpoint) +
+      (cluster.insecure ? " --insecure" : " --certs " + cluster.client_certificate()));
   say("try: cluster run" + (is_default ? "" : " --dir " + directory) + " -- echo hello");
   return 0;
 }

@@ -35,8 +35,7 @@ void add_master(CLI::App& root, Chosen& chosen) {
   app->add_option("--dir", options->directory, "Where this master keeps its replica of the log")
       ->required();
   app->add_option("--listen", options->listen, "Listen here instead of at its member's address");
-  app->add_flag("--insecure", options->daemon.insecure,
-                "Allow addresses other than loopback: anyone who reaches them can run programs");
+  add_security(*app, options->daemon.security);
   add_duration(*app, "--agent-timeout", options->agent_timeout,
                "How long an agent may be silent before its tasks are given to others");
   add_duration(*app, "--ping-interval", options->ping_interval,
@@ -47,11 +46,11 @@ void add_master(CLI::App& root, Chosen& chosen) {
   app->footer(
       "Examples:\n"
       "  One master on this machine:\n"
-      "    cluster master --id 1 --members 1=127.0.0.1:5050 --cluster-id c0ffee --dir "
-      "/var/lib/cluster/master\n"
+      "    cluster master --id 1 --members 1=127.0.0.1:5050 --cluster-id c0ffee \\\n"
+      "      --dir /var/lib/cluster/master --certs certs/member-1\n"
       "  The second of three:\n"
-      "    cluster master --id 2 --members 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003 \\\n"
-      "      --cluster-id c0ffee --dir /var/lib/cluster/m2\n\n"
+      "    cluster master --id 2 --members 1=10.0.0.1:7001,2=10.0.0.2:7001,3=10.0.0.3:7001 \\\n"
+      "      --cluster-id c0ffee --dir /var/lib/cluster/m2 --certs /etc/cluster/certs\n\n"
       "The directory is made for one member of one cluster and refuses to be another's.\n"
       "Log lines go to standard error. `cluster up` does all of this for a local cluster.");
   app->callback([options, &chosen] { chosen = [options] { return cmd_master(*options); }; });
@@ -82,14 +81,15 @@ void add_agent(CLI::App& root, Chosen& chosen) {
                 "Do not hold tasks to their limits by cgroups");
   app->add_flag("--no-cpu-quota", options->no_cpu_quota,
                 "Let tasks use more cpus than they asked for while nobody else wants them");
-  app->add_flag("--insecure", options->daemon.insecure,
-                "Allow addresses other than loopback: anyone who reaches them can run programs");
+  add_security(*app, options->daemon.security);
   add_log_level(*app, options->daemon.log_level);
   app->footer(
       "Examples:\n"
-      "  cluster agent --masters 127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003 --dir "
-      "/var/lib/cluster/agent\n"
-      "  cluster agent --masters 127.0.0.1:5050 --dir /tmp/a1 --resources \"cpus:2;mem:1024\"\n\n"
+      "  cluster agent --masters 10.0.0.1:7001,10.0.0.2:7001,10.0.0.3:7001 --listen 10.0.0.9:7002 "
+      "\\\n"
+      "    --dir /var/lib/cluster/agent --certs /etc/cluster/certs\n"
+      "  cluster agent --masters 127.0.0.1:5050 --dir /tmp/a1 --resources \"cpus:2;mem:1024\" "
+      "--insecure\n\n"
       "Its tasks outlive it: started again on the same directory it finds them.");
   app->callback([options, &chosen] { chosen = [options] { return cmd_agent(*options); }; });
 }
@@ -106,6 +106,8 @@ void add_up(CLI::App& root, Chosen& chosen) {
   app->add_option("--dir", options->directory,
                   "Where its state and logs go; else CLUSTER_DIR, else ~/.local/state/cluster");
   app->add_flag("--keep", options->keep, "`cluster down` leaves the directory, for another `up`");
+  app->add_flag("--insecure", options->insecure,
+                "Plain text instead of TLS with certificates of the cluster's own");
   app->add_option("--agent-cpus", options->agent_cpus,
                   "Cpus that each agent offers; without: an equal share of the machine")
       ->check(CLI::PositiveNumber);
@@ -123,7 +125,9 @@ void add_up(CLI::App& root, Chosen& chosen) {
       "  cluster up --masters 1 --agents 2 --dir /tmp/c --keep\n\n"
       "On a directory that was kept, the same cluster goes on, as it was made. On a cluster of "
       "which\n"
-      "some processes have died, those are started again. Logs of the processes are in DIR/log.");
+      "some processes have died, those are started again. Logs of the processes are in DIR/log,\n"
+      "certificates in DIR/certs: with those of DIR/certs/client-local one uses the cluster by\n"
+      "--master. Commands that are told DIR, or nothing, find them by themselves.");
   app->callback([app, options, &chosen] {
     for (const CLI::Option* option : app->get_options()) {
       if (option->count() > 0) options->given.push_back(option->get_name());

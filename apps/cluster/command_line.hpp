@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
+#include "options.hpp"
+
 namespace cluster::app {
 
 // Set by the chosen command's callback; run after parsing.
@@ -13,6 +15,11 @@ using Chosen = std::function<int()>;
 
 void add_daemon_commands(CLI::App&, Chosen&);  // master, agent, up, down
 void add_client_commands(CLI::App&, Chosen&);  // run, submit, tasks ...
+void add_certs_command(CLI::App&, Chosen&);
+
+// --certs and what may stand in its place, the same for every command that listens or dials.
+// `otherwise` says what holds where none of them is given.
+void add_security(CLI::App&, SecurityOptions&, const std::string& otherwise = {});
 
 // A duration option: "15s". Its help shows the present value.
 CLI::Option* add_duration(CLI::App&, const std::string& name, std::chrono::microseconds& value,

@@ -16,6 +16,8 @@ void add_client(CLI::App& app, ClientOptions& options) {
       ->group("Which cluster");
   add_duration(app, "--timeout", options.timeout, "How long to look for a leader that answers")
       ->group("Which cluster");
+  add_security(app, options.security,
+               "; else CLUSTER_CERTS, else those of the cluster that `up` started");
 }
 
 void add_list(CLI::App& root, Chosen& chosen, const char* name, const char* help,

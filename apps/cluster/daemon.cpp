@@ -3,24 +3,22 @@
 #include <atomic>
 
 #include "cluster/runtime.hpp"
+#include "security.hpp"
 #include "signals.hpp"
 #include "text.hpp"
 
 namespace cluster::app {
 
 int run_daemon(NodeOptions options, const DaemonOptions& daemon) {
+  auto security = daemon_security(daemon.security);
+  if (!security) return fail(security.error());
   SignalWait signals;  // First, so that the runtime's threads have them blocked too.
   StderrSink sink;
   Logger logger(sink, "cluster", daemon.log_level);
-  auto runtime = Runtime::threads({.security = Insecure{},
+  auto runtime = Runtime::threads({.security = *security,
                                    .log_sink = &sink,
                                    .log_level = daemon.log_level,
                                    .deliver_on_node_thread = true});
-  options.insecure = daemon.insecure;
-  if (daemon.insecure) {
-    logger.warning("addresses other than loopback are allowed", "means",
-                   "whoever reaches this process can run programs");
-  }
   options.version = CLUSTER_VERSION;
   auto node = Node::start(runtime, std::move(options));
   if (!node) return fail(node.error());

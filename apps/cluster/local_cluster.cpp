@@ -17,6 +17,7 @@
 
 #include "base/endpoint.hpp"
 #include "base/random.hpp"
+#include "security.hpp"
 #include "text.hpp"
 
 namespace cluster::app {
@@ -93,6 +94,11 @@ std::vector<Endpoint> LocalCluster::master_endpoints() const {
   return endpoints;
 }
 
+Security LocalCluster::security() const {
+  if (insecure) return Insecure{};
+  return tls_in(client_certificate());
+}
+
 std::string default_directory() {
   auto variable = [](const char* name) {
     const char* value = std::getenv(name);
@@ -129,6 +135,7 @@ Result<std::optional<LocalCluster>> load_local_cluster(const std::string& direct
   if (!uid) return wrong;
   cluster.cluster = *uid;
   cluster.keep = root.contains("keep") && root["keep"] == true;
+  cluster.insecure = root.contains("insecure") && root["insecure"] == true;
   for (auto [key, list] :
        {std::pair{"masters", &cluster.masters}, std::pair{"agents", &cluster.agents}}) {
     if (!root.contains(key) || !root[key].is_array()) return wrong;
@@ -147,6 +154,7 @@ Result<void> save_local_cluster(const LocalCluster& cluster) {
   for (const auto& daemon : cluster.agents) agents.push_back(to_json(daemon));
   json root{{"cluster", to_hex(cluster.cluster)},
             {"keep", cluster.keep},
+            {"insecure", cluster.insecure},
             {"masters", std::move(masters)},
             {"agents", std::move(agents)}};
   std::string path = file_of(cluster.directory);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cluster/result.hpp"
+#include "cluster/tls.hpp"
 #include "cluster/types.hpp"
 #include "process.hpp"
 
@@ -24,11 +25,15 @@ struct LocalDaemon {
 struct LocalCluster {
   std::string directory;
   ClusterUid cluster;
-  bool keep = false;  // `down` leaves the directory.
+  bool keep = false;      // `down` leaves the directory.
+  bool insecure = false;  // It speaks plain text.
   std::vector<LocalDaemon> masters;
   std::vector<LocalDaemon> agents;
 
   std::vector<Endpoint> master_endpoints() const;
+  std::string certificates() const { return directory + "/certs"; }
+  std::string client_certificate() const { return certificates() + "/client-local"; }
+  Security security() const;  // Of those who use it.
 };
 
 // The directory that commands use when told none: CLUSTER_DIR, else that of the user's state.

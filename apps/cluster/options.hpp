@@ -12,8 +12,18 @@
 
 namespace cluster::app {
 
+// How connections are secured: one of a directory, three files, and plain text.
+struct SecurityOptions {
+  std::string directory;  // --certs: of cert.pem, key.pem and ca.pem.
+  std::string chain;      // --cert, --key, --ca
+  std::string key;
+  std::string authorities;
+  bool insecure = false;
+};
+
 // Where the cluster is, for every command that asks one.
 struct ClientOptions {
+  SecurityOptions security;
   std::string masters;    // HOST:PORT,... ; else CLUSTER_MASTERS
   std::string directory;  // Of `up`; else CLUSTER_DIR, else the default.
   Duration timeout = std::chrono::seconds(15);
@@ -40,7 +50,7 @@ struct StatusOptions {
 
 struct DaemonOptions {
   LogLevel log_level = LogLevel::info;
-  bool insecure = false;
+  SecurityOptions security;
 };
 
 struct MasterCommand {
@@ -73,6 +83,7 @@ struct UpOptions {
   std::uint32_t masters = 3;
   std::uint32_t agents = 3;
   bool keep = false;
+  bool insecure = false;
   double agent_cpus = 0;  // 0: an equal share of the machine.
   double agent_mem = 0;
   Duration agent_timeout = std::chrono::seconds(15);
@@ -120,6 +131,15 @@ struct KillOptions {
   bool wait = false;
 };
 
+struct CertsOptions {
+  enum class Action { init, member, agent, client, show } action = Action::show;
+  std::string path;
+  std::uint64_t id = 0;
+  std::string name;
+  std::vector<std::string> hosts;
+  std::uint32_t days = 0;
+};
+
 struct SimOptions {
   std::string seeds = "1..200";
   unsigned jobs = 1;  // Processes.
@@ -145,6 +165,7 @@ int cmd_jobs(const ListOptions&);
 int cmd_logs(const LogsOptions&);
 int cmd_kill(const KillOptions&);
 int cmd_status(const StatusOptions&);
+int cmd_certs(const CertsOptions&);
 int cmd_sim(const SimOptions&);
 int cmd_check_history(const CheckHistoryOptions&);
 

@@ -58,7 +58,7 @@ void stop_agents(const LocalCluster& cluster, Duration timeout, Stopped& stopped
     endpoints.push_back(agent.endpoint);
   }
   if (agents.empty()) return;
-  Client client(cluster.master_endpoints(), timeout);
+  Client client({.masters = cluster.master_endpoints(), .security = cluster.security()}, timeout);
   auto until = Clock::now() + timeout;
   for (std::size_t i = 0; i < agents.size(); ++i) {
     // One that was only just started does not listen yet.

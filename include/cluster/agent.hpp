@@ -27,7 +27,6 @@ struct AgentOptions {
   std::string directory;  // Its identity, its tasks and their sandboxes; created when missing.
   std::vector<Endpoint> masters;       // Any of them leads to the leader. At least one.
   Endpoint listen = {"127.0.0.1", 0};  // Where logs of its tasks are read; port 0: a free one.
-  bool insecure = false;               // Allow `listen` to be more than loopback.
   std::string hostname;                // Empty: the system's.
   Resources resources;                 // Empty: `detect_resources()`.
   std::string supervisor;  // Path of `cluster-supervisor`. Empty: beside the running program, or
@@ -54,8 +53,8 @@ Resources detect_resources();
 class Agent {
  public:
   // Opens the directory, finds its tasks again, listens and begins to look for the leader. Does not
-  // wait for it. `already_exists` when another agent has the directory, `permission` for an address
-  // beyond loopback, `address_in_use`, `not_found` when there is no supervisor, `corrupt`.
+  // wait for it. `already_exists` when another agent has the directory, `address_in_use`,
+  // `not_found` when there is no supervisor, `corrupt`.
   static Result<Agent> start(Runtime&, AgentOptions);
 
   Agent(Agent&&) noexcept;

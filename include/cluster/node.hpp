@@ -45,8 +45,7 @@ struct NodeOptions {
 
   std::optional<Master> master;
   std::optional<AgentOptions> agent;
-  bool insecure = false;  // Allow the master's addresses to be more than loopback.
-  std::string version;    // What it says of itself.
+  std::string version;  // What it says of itself.
 };
 
 struct NodeStatus {

@@ -1,7 +1,8 @@
 // How a runtime secures its connections: mutual TLS, or plain text where it is named.
 //
-//   cluster::Runtime::threads({.security = cluster::Tls{cluster::certificate_files(
-//                                  {.chain = "cert.pem", .key = "key.pem", .authorities = "ca.pem"})}});
+//   auto files = cluster::certificate_files(
+//       {.chain = "cert.pem", .key = "key.pem", .authorities = "ca.pem"});
+//   cluster::Runtime::threads({.security = cluster::Tls{files}});
 //   cluster::Runtime::threads({.security = cluster::Insecure{}});
 //
 // With TLS both ends show a certificate, and each takes only those of its own authorities. What a
@@ -39,9 +40,9 @@ struct Certificates {
 class CertificateSource {
  public:
   virtual ~CertificateSource() = default;
-  // On the node thread, of each runtime that shares the source: must not block for long. The same pointer again means that nothing has
-  // changed. After an error, or a set that makes no sense, the last good set is used on, with a
-  // warning.
+  // On the node thread, of each runtime that shares the source: must not block for long. The same
+  // pointer again means that nothing has changed. After an error, or a set that makes no sense, the
+  // last good set is used on, with a warning.
   virtual Result<std::shared_ptr<const Certificates>> certificates() = 0;
 };
 

@@ -12,7 +12,6 @@
 #include "agentlib/lmdb_checkpoint.hpp"
 #include "agentlib/machine.hpp"
 #include "agentlib/process_launcher.hpp"
-#include "base/endpoint.hpp"
 #include "base/random.hpp"
 
 namespace cluster {
@@ -40,14 +39,6 @@ Result<void> check_options(const AgentOptions& options) {
     return Error{Errc::invalid_argument,
                  "a cgroup root is one name of letters, digits, '.', '_' and '-', not '" +
                      options.cgroup_root + "'"};
-  }
-  if (!options.insecure && !is_loopback(options.listen)) {
-    return Error{
-        Errc::permission,
-        "will not listen on " + to_string(options.listen) +
-            ": whoever reaches an agent's port can read its tasks' logs and stop it; "
-            "use a loopback address, or --insecure (`insecure` in the options) in a network that "
-            "you trust"};
   }
   return {};
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/endpoint.hpp"
 #include "replog/open.hpp"
 
 namespace cluster::node {
@@ -19,23 +18,6 @@ Duration ping_interval_of(const NodeOptions::Master& options) {
   return std::min<Duration>(options.agent_timeout / 5, std::chrono::seconds(1));
 }
 
-// What is wrong with where it would listen; an open master is remote execution.
-std::optional<Error> problem_of_addresses(const Endpoint& listen,
-                                          const NodeOptions::Master& options, bool insecure) {
-  if (insecure) return std::nullopt;
-  auto refused = [](const Endpoint& endpoint) {
-    return Error{Errc::permission,
-                 to_string(endpoint) +
-                     " is reachable by other machines, and whoever reaches it can run programs; "
-                     "allow that with --insecure"};
-  };
-  if (!is_loopback(listen)) return refused(listen);
-  for (const Peer& peer : options.members) {
-    if (!is_loopback(peer.endpoint)) return refused(peer.endpoint);
-  }
-  return std::nullopt;
-}
-
 // Where this process reaches its own listener.
 Endpoint own_endpoint(Endpoint bound) {
   if (bound.host == "0.0.0.0") bound.host = "127.0.0.1";
@@ -47,7 +29,7 @@ Endpoint own_endpoint(Endpoint bound) {
 
 Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
                                                       const NodeOptions::Master& options,
-                                                      bool insecure, const std::string& version) {
+                                                      const std::string& version) {
   auto self = std::find_if(options.members.begin(), options.members.end(),
                            [&](const Peer& peer) { return peer.id == options.self; });
   if (self == options.members.end()) {
@@ -55,7 +37,6 @@ Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
                  "master " + std::to_string(options.self.value()) + " is not among the members"};
   }
   Endpoint listen = options.listen.host.empty() ? self->endpoint : options.listen;
-  if (auto problem = problem_of_addresses(listen, options, insecure)) return *std::move(problem);
 
   Result<runtime::ListenerId> listener = runtime::ListenerId();
   Endpoint bound;

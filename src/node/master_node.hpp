@@ -21,7 +21,7 @@ class MasterNode {
  public:
   // Any thread but the node thread, as for `stop` and destruction.
   static Result<std::unique_ptr<MasterNode>> start(runtime::Host&, const NodeOptions::Master&,
-                                                   bool insecure, const std::string& version);
+                                                   const std::string& version);
   MasterNode(runtime::Host&, runtime::ListenerId, Endpoint, Log);
   MasterNode(const MasterNode&) = delete;
   MasterNode& operator=(const MasterNode&) = delete;

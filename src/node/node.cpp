@@ -26,8 +26,7 @@ Result<Node> Node::start(Runtime& runtime, NodeOptions options) {
   }
   auto impl = std::make_unique<Impl>(runtime);
   if (options.master) {
-    auto master =
-        node::MasterNode::start(runtime.host(), *options.master, options.insecure, options.version);
+    auto master = node::MasterNode::start(runtime.host(), *options.master, options.version);
     if (!master) return std::move(master).error();
     impl->master = *std::move(master);
   }

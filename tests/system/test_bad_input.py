@@ -33,7 +33,7 @@ class UsageTest(unittest.TestCase):
     def test_help_and_version(self):
         self.assertRegex(program("--version", check=True).stdout, r"^cluster \d+\.\d+\.\d+")
         commands = ["master", "agent", "up", "down", "run", "submit", "tasks", "agents", "masters",
-                    "frameworks", "jobs", "logs", "kill", "status", "sim"]
+                    "frameworks", "jobs", "logs", "kill", "status", "certs", "sim"]
         overview = program("--help", check=True).stdout
         for command in commands:
             self.assertIn(command, overview)
@@ -42,10 +42,18 @@ class UsageTest(unittest.TestCase):
     def test_no_cluster_is_said_with_the_way_out(self):
         environment = {**os.environ, "CLUSTER_DIR": "/nonexistent/cluster"}
         environment.pop("CLUSTER_MASTERS", None)
+        environment.pop("CLUSTER_CERTS", None)
         self.refused(1, "tasks", says=["no cluster", "cluster up", "--master"], env=environment)
         self.refused(2, "tasks", "--master", "here", says=["here", "HOST:PORT"])
-        self.refused(1, "tasks", "--master", "127.0.0.1:1", "--timeout", "500ms",
+        self.refused(1, "tasks", "--master", "127.0.0.1:1", "--timeout", "500ms", "--insecure",
                      says="no leading master answered")
+        self.refused(2, "tasks", "--master", "127.0.0.1:1", env=environment,
+                     says=["--certs", "CLUSTER_CERTS", "--insecure"])
+        self.refused(2, "tasks", "--master", "127.0.0.1:1", "--certs", "/no/such",
+                     says=["--certs", "/no/such/cert.pem"])
+        self.refused(2, "tasks", "--master", "127.0.0.1:1", "--insecure", "--certs", "/no/such",
+                     says="choose one")
+        self.refused(2, "tasks", "--master", "127.0.0.1:1", "--cert", "/no/such", says=["--key", "--ca"])
 
     def test_a_master_checks_what_it_is_told(self):
         def master(*more, id="1", members="1=127.0.0.1:1", cluster="c0ffee"):
@@ -56,7 +64,7 @@ class UsageTest(unittest.TestCase):
         self.refused(2, *master(members="1=nowhere"), says="nowhere")
         self.refused(2, *master(members="1=127.0.0.1:1,1=127.0.0.1:2"), says="twice")
         self.refused(2, *master(cluster="xyz"), says="xyz")
-        self.refused(1, *master(members="1=0.0.0.0:7001"), says=["0.0.0.0:7001", "--insecure"])
+        self.refused(2, *master(), says=["--certs", "cluster certs", "--insecure"])
         self.assertFalse(os.path.exists("/tmp/cluster-never-made"))
 
     def test_an_agent_checks_what_it_is_told(self):
@@ -65,8 +73,7 @@ class UsageTest(unittest.TestCase):
 
         self.refused(2, *agent("--masters", "x"), says="x")
         self.refused(2, *agent("--masters", "127.0.0.1:1", "--resources", "cpus:many"), says="many")
-        self.refused(1, *agent("--masters", "127.0.0.1:1", "--listen", "0.0.0.0:0"),
-                     says=["0.0.0.0", "insecure"])
+        self.refused(2, *agent("--masters", "127.0.0.1:1"), says=["--certs", "--insecure"])
 
     def test_job_files_are_refused_with_line_and_column(self):
         path = f"/tmp/cluster-job-{os.getpid()}.toml"
@@ -115,19 +122,20 @@ class HostileTest(ClusterTest):
     def test_a_port_in_use(self):
         taken = self.cluster.daemons()["master-1"]["endpoint"]
         self.refused("master", "--id", "1", "--members", f"1={taken}", "--cluster-id", "1", "--dir",
-                     self.cluster.base + "/other", says=[taken.rsplit(":", 1)[1], "another process listens"])
+                     self.cluster.base + "/other", "--insecure", says=[taken.rsplit(":", 1)[1], "another process listens"])
 
     def test_a_directory_of_another_cluster_or_member(self):
         other = self.cluster.base + "/foreign"
         here, there = (f"127.0.0.1:{port}" for port in free_ports(2))
-        arguments = ["--members", f"1={here},2={there}", "--dir", other]
+        arguments = ["--members", f"1={here},2={there}", "--dir", other, "--insecure"]
         first = self.cluster.daemons()["master-1"]
         # Made for member 1 of cluster aa by a master that is stopped again at once.
         maker = subprocess.Popen([PROGRAM, "master", "--id", "1", "--cluster-id", "aa", *arguments],
                                  stderr=subprocess.DEVNULL)
         try:
             until(lambda: os.path.isdir(other) and os.listdir(other), 20, "the directory is made")
-            until(lambda: program("masters", "--master", here, "--timeout", "300ms").returncode == 0,
+            until(lambda: program("masters", "--master", here, "--insecure", "--timeout",
+                                  "300ms").returncode == 0,
                   20, "the master serves")
         finally:
             maker.terminate()

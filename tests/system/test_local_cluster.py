@@ -21,6 +21,11 @@ class LocalClusterTest(unittest.TestCase):
         one("down", check=True)
         self.assertEqual(two("run", "--", "true").returncode, 0)
 
+    def test_a_cluster_without_tls_is_one_that_was_named_so(self):
+        cluster = self.start("--masters", "1", "--agents", "1", "--agent-cpus", "2", "--insecure")
+        self.assertEqual(cluster("run", "--", "echo", "plain").stdout, "plain\n")
+        self.assertFalse(os.path.exists(cluster.directory + "/certs"))
+
     def test_down_leaves_no_process_and_no_file(self):
         cluster = self.start("--masters", "3", "--agents", "2", "--agent-cpus", "2")
         job = cluster.submit('kind = "service"\ninstances = 3\n'
