@@ -9,7 +9,6 @@
 
 #include "base/random.hpp"
 #include "bench/log/remote.hpp"
-#include "replog/lmdb_store.hpp"
 #include "replog/open.hpp"
 
 namespace bench {
@@ -20,14 +19,25 @@ using cluster::replog::Store;
 // Keeps nothing: the cost of all but the disk.
 class NullStore final : public Store {
  public:
+  explicit NullStore(cluster::replog::Identity identity) : identity_(identity) {}
+
+  const cluster::replog::Identity& identity() const override { return identity_; }
   cluster::Result<void> commit(const std::vector<cluster::replog::Change>&) override { return {}; }
-  cluster::Result<std::vector<cluster::replog::LogEntry>> read(cluster::Position, cluster::Position,
-                                                               std::size_t) const override {
-    return std::vector<cluster::replog::LogEntry>{};
+  cluster::Result<cluster::replog::StoredEntries> read(cluster::Position, cluster::Position,
+                                                       std::size_t) const override {
+    return cluster::replog::StoredEntries{};
+  }
+  cluster::Result<cluster::replog::RangeCheck> check(cluster::Position, cluster::Position end,
+                                                     std::size_t) const override {
+    return cluster::replog::RangeCheck{.end = end, .damaged = {}};
   }
   cluster::Result<cluster::replog::Recovered> recover(std::size_t) override {
     return cluster::replog::Recovered{};
   }
+  cluster::replog::StoreUsage usage() const override { return {}; }
+
+ private:
+  cluster::replog::Identity identity_;
 };
 
 class StderrSink final : public cluster::LogSink {
@@ -75,20 +85,15 @@ Replica::Replica(const Settings& settings, std::size_t number,
   cluster::runtime::run_on_node(host(), [&] {
     listener = must(host().transport().listen({"127.0.0.1", ports[number]}));
   });
-  if (settings.store == "default") {
-    log_ =
-        std::make_unique<cluster::Log>(must(cluster::replog::open_on(host(), listener, options)));
-  } else {
-    std::shared_ptr<Store> store;
-    cluster::replog::Identity identity{.cluster = options.cluster,
-                                       .member = options.self,
-                                       .incarnation = cluster::system_random() | 1};
-    if (settings.store == "null") store = std::make_shared<NullStore>();
-    if (settings.store == "lmdb") {
-      store = must(cluster::replog::open_lmdb_store(options.directory, identity));
-    }
+  if (settings.store == "null") {
+    auto store = std::make_shared<NullStore>(
+        cluster::replog::Identity{options.cluster, options.self, cluster::system_random() | 1});
     log_ = std::make_unique<cluster::Log>(
         must(cluster::replog::open_on_store(host(), listener, options, std::move(store))));
+  } else {
+    if (settings.store == "lmdb") options.store = cluster::StoreKind::lmdb;
+    log_ =
+        std::make_unique<cluster::Log>(must(cluster::replog::open_on(host(), listener, options)));
   }
   serve_remote_callers(host(), listener, *log_);
   log_->watch_leadership([&view](const cluster::Leadership& leadership) {
