@@ -1,13 +1,9 @@
 #include "replog/lmdb_store.hpp"
 
-#include <fcntl.h>
 #include <lmdb.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 
 #include "base/crc32c.hpp"
@@ -15,8 +11,6 @@
 namespace cluster::replog {
 namespace {
 
-// Address space, not disk: the file grows as it is written.
-constexpr std::size_t map_size = std::size_t{64} << 30;
 constexpr std::uint32_t format = 2;
 
 // What stands on disk. Integers are the machine's own (little endian on all that we build for).
@@ -48,13 +42,6 @@ struct StoredConfiguration {
   std::uint32_t format;
   std::uint64_t since;
 };
-struct StoredIdentity {
-  std::uint32_t checksum;
-  std::uint32_t format;
-  std::uint64_t cluster;
-  std::uint64_t member;
-  std::uint64_t incarnation;
-};
 
 template <class Record>
 std::uint32_t checksum_of(const Record& record, ByteView data = {}) {
@@ -64,6 +51,15 @@ std::uint32_t checksum_of(const Record& record, ByteView data = {}) {
 }
 
 Error storage_error(const std::string& what, int code) {
+  if (code == MDB_MAP_FULL) {
+    return Error{Errc::storage, what +
+                                    ": it has reached its limit (LogOptions::store_bytes_max); "
+                                    "start this member with a higher one"};
+  }
+  if (code == ENOSPC) {
+    return Error{Errc::storage,
+                 what + ": the disk is full; free some space and start this member again"};
+  }
   return Error{Errc::storage, what + ": " + mdb_strerror(code)};
 }
 
@@ -140,18 +136,19 @@ Result<LogEntry> decode_entry(Position at, ByteView stored) {
 
 class LmdbStore final : public Store {
  public:
-  LmdbStore(std::string directory, int lock) : directory_(std::move(directory)), lock_(lock) {}
+  LmdbStore(std::unique_ptr<Directory> directory, std::uint64_t bytes_max)
+      : owner_(std::move(directory)), directory_(owner_->path()), bytes_max_(bytes_max) {}
 
-  const Identity& identity() const override { return identity_; }
+  const Identity& identity() const override { return owner_->identity(); }
   ~LmdbStore() override {
     if (env_ != nullptr) mdb_env_close(env_);
-    ::close(lock_);
   }
 
-  Result<void> open(const Identity& expected) {
+  Result<void> open() {
     int rc = mdb_env_create(&env_);
     if (rc == 0) rc = mdb_env_set_maxdbs(env_, 4);
-    if (rc == 0) rc = mdb_env_set_mapsize(env_, map_size);
+    // Address space, not disk: the file grows as it is written.
+    if (rc == 0) rc = mdb_env_set_mapsize(env_, bytes_max_);
     if (rc == 0) rc = mdb_env_open(env_, directory_.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0600);
     if (rc == MDB_INVALID || rc == MDB_CORRUPTED || rc == MDB_VERSION_MISMATCH) {
       return Error{Errc::corrupt,
@@ -163,8 +160,9 @@ class LmdbStore final : public Store {
     rc = mdb_dbi_open(txn->get(), "entries", MDB_CREATE | MDB_INTEGERKEY, &entries_);
     if (rc == 0) rc = mdb_dbi_open(txn->get(), "meta", MDB_CREATE, &meta_);
     if (rc != 0) return storage_error("cannot open the tables of " + directory_, rc);
-    if (auto checked = check_identity(txn->get(), expected); !checked) return checked;
-    return txn->commit();
+    if (auto marked = check_mark(txn->get()); !marked) return marked;
+    if (auto committed = txn->commit(); !committed) return committed;
+    return owner_->is_new() ? owner_->make_identity() : Result<void>{};
   }
 
   Result<void> commit(const std::vector<Change>& changes) override {
@@ -284,6 +282,27 @@ class LmdbStore final : public Store {
   }
 
  private:
+  // The environment and the identity were made together: neither goes on without the other.
+  Result<void> check_mark(MDB_txn* txn) {
+    auto mark = get_meta(txn, "made");
+    if (!mark) return std::move(mark).error();
+    const std::string remedy =
+        ", so it is not known what this replica promised, and it must not vote: remove the member "
+        "and add a new one with an empty directory";
+    if (!owner_->is_new()) {
+      if (!mark->empty()) return {};
+      return Error{Errc::corrupt, directory_ + "/data.mdb was lost" + remedy};
+    }
+    MDB_stat entries{};
+    int rc = mdb_stat(txn, entries_, &entries);
+    if (rc == 0 && entries.ms_entries > 0) {
+      return Error{Errc::corrupt, directory_ + "/identity was lost" + remedy};
+    }
+    std::uint32_t version = format;
+    if (rc == 0) rc = put_meta(txn, "made", &version, sizeof(version));
+    return rc == 0 ? Result<void>{} : storage_error("cannot write to " + directory_, rc);
+  }
+
   int put(MDB_txn* txn, const SetPromise& change) {
     return put_ballot(txn, "promise", change.ballot);
   }
@@ -421,49 +440,9 @@ class LmdbStore final : public Store {
     return {};
   }
 
-  Result<void> check_identity(MDB_txn* txn, const Identity& expected) {
-    MDB_val key{8, const_cast<char*>("identity")};
-    MDB_val value{};
-    int rc = mdb_get(txn, meta_, &key, &value);
-    StoredIdentity stored{.checksum = 0,
-                          .format = format,
-                          .cluster = expected.cluster.value(),
-                          .member = expected.member.value(),
-                          .incarnation = expected.incarnation};
-    if (rc == MDB_NOTFOUND) {
-      stored.checksum = checksum_of(stored);
-      value = {sizeof(stored), &stored};
-      rc = mdb_put(txn, meta_, &key, &value, 0);
-      identity_ = expected;
-      return rc == 0 ? Result<void>{} : storage_error("cannot write the identity", rc);
-    }
-    if (rc != 0) return storage_error("cannot read the identity", rc);
-    if (value.mv_size == sizeof(stored)) std::memcpy(&stored, value.mv_data, sizeof(stored));
-    if (value.mv_size != sizeof(stored) || stored.checksum != checksum_of(stored)) {
-      return Error{Errc::corrupt, directory_ + ": the stored identity is damaged"};
-    }
-    auto hex = [](std::uint64_t n) {
-      char text[17];
-      std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(n));
-      return std::string(text);
-    };
-    if (stored.cluster != expected.cluster.value()) {
-      return Error{Errc::wrong_cluster, directory_ + " belongs to cluster " + hex(stored.cluster) +
-                                            ", not to " + hex(expected.cluster.value()) +
-                                            "; use that cluster's id or another directory"};
-    }
-    if (stored.member != expected.member.value()) {
-      return Error{Errc::wrong_cluster, directory_ + " is member " + std::to_string(stored.member) +
-                                            "'s, not member " +
-                                            std::to_string(expected.member.value()) + "'s"};
-    }
-    identity_ = {expected.cluster, expected.member, stored.incarnation};
-    return {};
-  }
-
+  std::unique_ptr<Directory> owner_;
   std::string directory_;
-  int lock_;
-  Identity identity_;
+  std::uint64_t bytes_max_;
   MDB_env* env_ = nullptr;
   MDB_dbi entries_ = 0;
   MDB_dbi meta_ = 0;
@@ -471,27 +450,10 @@ class LmdbStore final : public Store {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_lmdb_store(const std::string& directory,
-                                               const Identity& expected) {
-  std::error_code failure;
-  std::filesystem::create_directories(directory, failure);
-  if (failure) {
-    return Error{Errc::storage,
-                 "cannot make the directory " + directory + ": " + failure.message()};
-  }
-  std::string lock_path = directory + "/lock";
-  int lock = ::open(lock_path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  if (lock < 0) {
-    Errc code = errno == EACCES ? Errc::permission : Errc::storage;
-    return Error{code, "cannot open " + lock_path + ": " + std::strerror(errno)};
-  }
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    ::close(lock);
-    return Error{Errc::address_in_use,
-                 directory + " is in use by another process; a directory serves one member"};
-  }
-  auto store = std::make_unique<LmdbStore>(directory, lock);
-  if (auto opened = store->open(expected); !opened) return std::move(opened).error();
+Result<std::unique_ptr<Store>> open_lmdb_store(std::unique_ptr<Directory> directory,
+                                               std::uint64_t bytes_max) {
+  auto store = std::make_unique<LmdbStore>(std::move(directory), bytes_max);
+  if (auto opened = store->open(); !opened) return std::move(opened).error();
   return std::unique_ptr<Store>(std::move(store));
 }
 

@@ -2,16 +2,14 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
+#include "replog/directory.hpp"
 #include "replog/store.hpp"
 
 namespace cluster::replog {
 
-// Opens or makes the store of `expected` in `directory`. `wrong_cluster` when the directory is
-// another cluster's or member's, `address_in_use` when another process has it open, `permission`,
-// `storage`, `corrupt`.
-Result<std::unique_ptr<Store>> open_lmdb_store(const std::string& directory,
-                                               const Identity& expected);
+// Opens or makes the store of an open directory (which the store keeps), to grow to `bytes_max`.
+// `permission`, `storage`, `corrupt`.
+Result<std::unique_ptr<Store>> open_lmdb_store(std::unique_ptr<Directory>, std::uint64_t bytes_max);
 
 }  // namespace cluster::replog

@@ -9,8 +9,8 @@
 #include "base/random.hpp"
 #include "replog/client_service.hpp"
 #include "replog/driver.hpp"
-#include "replog/lmdb_store.hpp"
 #include "replog/open.hpp"
+#include "replog/stores.hpp"
 
 namespace cluster {
 namespace {
@@ -46,6 +46,15 @@ Result<void> check_options(const LogOptions& options) {
   if (options.heartbeat_interval <= Duration::zero())
     return wrong("heartbeat_interval is not positive");
   return {};
+}
+
+// What the options leave open and the directory knows.
+void fill_from_directory(LogOptions& options) {
+  if (options.cluster && options.self) return;
+  auto known = replog::read_directory(options.directory);
+  if (!known) return;  // Said by whoever misses it.
+  if (!options.cluster) options.cluster = known->identity.cluster;
+  if (!options.self) options.self = known->identity.member;
 }
 
 }  // namespace
@@ -235,6 +244,7 @@ Op<Position> Log::Writer::append(Bytes data) {
 }
 
 Result<Log> Log::open(Runtime& runtime, LogOptions options) {
+  fill_from_directory(options);
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
   runtime::Host& host = runtime.host();
   Endpoint endpoint = options.listen;
@@ -265,10 +275,11 @@ struct LogAccess {
 };
 
 Result<Log> open_on(runtime::Host& host, runtime::ListenerId listener, LogOptions options) {
+  fill_from_directory(options);
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
   Identity identity{
       .cluster = options.cluster, .member = options.self, .incarnation = system_random() | 1};
-  auto store = open_lmdb_store(options.directory, identity);
+  auto store = open_store(options.directory, identity, options.store, options.store_bytes_max);
   if (!store) return std::move(store).error();
   return open_on_store(host, listener, std::move(options), *std::move(store));
 }
