@@ -17,6 +17,9 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
       recorded_chosen_end_(recovered.chosen_end),
       highest_(recovered.promised),
       heard_leader_at_(now - options.election_timeout),
+      lease_(options.election_timeout, options.clock_drift_permille_max),
+      lease_grant_(options.election_timeout,
+                   options.lease_reads ? now + options.election_timeout : Time::min()),
       known_chosen_end_(recovered.chosen_end),
       released_(recovered.first) {
   CLUSTER_CHECK(configuration_.has(options_.self), "a member is one of the members");
@@ -24,7 +27,10 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
   CLUSTER_CHECK(recovered.first <= chosen_end_, "open entries are in memory");
   bool is_alone = configuration_.voters().size() == 1;
   postpone_election(now);
-  if (is_alone) election_at_ = now;
+  if (!is_alone) return;
+  election_at_ = now;
+  lease_grant_ =
+      LeaseGrant(options_.election_timeout, Time::min());  // There was nobody to grant to.
 }
 
 void Core::on(Time now, NodeId from, const Message& message, Effects& effects) {
@@ -53,7 +59,7 @@ void Core::on_time(Time now, Effects& effects) {
       } else if (now >= prepare_again_at_) {
         prepare_again_at_ = now + options_.heartbeat_interval * 2;
         for (NodeId member : configuration_.voters()) {
-          if (!preparation_->is_whole(member)) send_prepare(member, effects);
+          if (!preparation_->is_whole(member)) send_prepare(now, member, effects);
         }
       }
       break;
@@ -71,13 +77,7 @@ void Core::on_time(Time now, Effects& effects) {
       break;
   }
   if (known_chosen_end_ > chosen_end_ && now >= learn_again_at_) ask_to_learn(now, effects);
-  if (leader_ && leader_ != options_.self) {
-    for (auto& [tag, read] : reads_) {
-      if (read.end || now < read.ask_again_at) continue;
-      read.ask_again_at = now + options_.heartbeat_interval * 4;
-      effects.now.push_back(Send{leader_, ReadIndex{tag}});
-    }
-  }
+  ask_leader(now, effects);
   finish(effects);
 }
 
@@ -103,19 +103,9 @@ void Core::on_append(std::vector<Proposal> proposals, Effects& effects) {
   finish(effects);
 }
 
-void Core::on_catch_up(Time now, std::uint64_t tag, Effects& effects) {
-  if (role_ == Role::leader) {
-    on(now, options_.self, ReadIndex{tag}, effects);
-  } else {
-    reads_[tag] = Read{.end = {}, .ask_again_at = now + options_.heartbeat_interval * 4};
-    if (leader_) effects.now.push_back(Send{leader_, ReadIndex{tag}});
-  }
-  finish(effects);
-}
-
 void Core::on_campaign(Time now, Effects& effects) {
   become_follower(now, "a new writer starts here", effects);
-  start_prepare(now, effects);
+  if (!is_disk_stalled_) start_prepare(now, effects);
   finish(effects);
 }
 
@@ -134,9 +124,7 @@ Time Core::deadline() const {
   if (role_ == Role::candidate) at = std::min(at, prepare_again_at_);
   if (role_ == Role::leader) at = std::min({heartbeat_at_, tell_at_, check_at_});
   if (known_chosen_end_ > chosen_end_) at = std::min(at, learn_again_at_);
-  for (const auto& [tag, read] : reads_) {
-    if (!read.end && leader_ && leader_ != options_.self) at = std::min(at, read.ask_again_at);
-  }
+  if (leader_ && leader_ != options_.self) at = std::min(at, own_reads_.deadline());
   return at;
 }
 

@@ -18,8 +18,10 @@
 #include "replog/acceptor.hpp"
 #include "replog/configuration.hpp"
 #include "replog/effects.hpp"
+#include "replog/lease.hpp"
 #include "replog/pipeline.hpp"
 #include "replog/preparation.hpp"
+#include "replog/reads.hpp"
 
 namespace cluster::replog {
 
@@ -34,6 +36,9 @@ struct CoreOptions {
   std::size_t window_bytes = 16u << 20;     // Chosen entries kept in memory for members that lag.
   std::size_t answer_bytes_max = 1u << 20;  // Of a Promised or Learned.
   PipelineLimits pipeline;
+  // A leader may answer reads by its lease; the same at all members, like the election timeout.
+  bool lease_reads = false;
+  std::uint32_t clock_drift_permille_max = 10;
 };
 
 // An append that a caller of this member asked for.
@@ -59,10 +64,14 @@ class Core {
   void on_command(Time now, std::uint64_t tag, CommandBody, Effects&);
   // Makes this member the leader of a new term, whoever leads.
   void on_campaign(Time now, Effects&);
+  // The disk has finished no sync for too long, or has finished one again.
+  void on_disk_stall(Time now, bool is_stalled, Effects&);
+  // The disk failed and this member is about to stop for good: it hands over what it leads.
+  void on_disk_failure(Time now, Effects&);
 
   // The caller gave up on these: what has not left this member never will.
   void forget_append(std::uint64_t tag);
-  void forget_catch_up(std::uint64_t tag) { reads_.erase(tag); }
+  void forget_catch_up(std::uint64_t tag);
   void forget_command(std::uint64_t tag) { commands_.erase(tag); }
 
   // Performs a `Release`.
@@ -71,6 +80,7 @@ class Core {
   Time deadline() const;
 
   Role role() const { return role_; }
+  bool is_disk_stalled() const { return is_disk_stalled_; }
   Position chosen_end() const { return chosen_end_; }
   const Acceptor& acceptor() const { return acceptor_; }
   const Configuration& configuration() const { return configuration_; }
@@ -83,9 +93,11 @@ class Core {
   void on(Time, NodeId, const PreVoted&, Effects&);
   void on(Time, NodeId, const Prepare&, Effects&);
   void on(Time, NodeId, const Promised&, Effects&);
+  void on(Time, NodeId, const CampaignNow&, Effects&);
   void start_pre_vote(Time, Effects&);
   void start_prepare(Time, Effects&);
-  void send_prepare(NodeId to, Effects&);
+  void send_prepare(Time, NodeId to, Effects&);
+  Ballot lowest_followed() const;
   void start_leading(Time, Effects&);
   void stop_leading(Time, std::string_view why, Effects&);
   void become_follower(Time, std::string_view why, Effects&);
@@ -106,7 +118,16 @@ class Core {
   void settle(Time, Effects&);
   void resend(Time, Effects&);
   void send_again(NodeId, Position from, Effects&);
-  void answer_reads(Effects&);
+
+  // Reads and leases (core_reads.cpp).
+  void serve_reads(Time, Effects&);
+  void ask_leader(Time, Effects&);
+  void reach_reads(Effects&);
+  void release_readers(Time, Effects&);
+  bool has_lease(Time) const;
+  void give_lease_up(Time, Effects&);
+  bool take_revocation(Time, const Heartbeat&, Effects&);
+  void hand_over(Effects&);
 
   // Following and learning (core_learning.cpp).
   void on(Time, NodeId, const Accept&, Effects&);
@@ -204,19 +225,13 @@ class Core {
   };
   std::map<std::uint64_t, OwnCommand> commands_;
 
-  // Catch-ups: of our callers, by tag; and of members that asked us as leader.
-  struct Read {
-    Position end;  // None until the leader said.
-    Time ask_again_at{};
-  };
-  std::map<std::uint64_t, Read> reads_;
-  struct ReadAsked {
-    NodeId member;
-    std::uint64_t tag;
-    std::uint64_t sequence;  // Must be answered by a quorum.
-    Position end;
-  };
-  std::deque<ReadAsked> reads_asked_;
+  // Catch-ups: of our callers; and of members that asked us as leader.
+  OwnReads own_reads_;
+  LeaderReads leader_reads_;
+  Lease lease_;
+  LeaseGrant lease_grant_;
+  bool wants_lease_ = false;
+  bool is_disk_stalled_ = false;
 
   // Learning.
   NodeId teller_;
@@ -226,7 +241,7 @@ class Core {
 
   struct Counters {
     std::uint64_t elections = 0, terms_led = 0, appends = 0, chosen = 0, learned = 0, resent = 0,
-                  refused = 0, forwarded = 0, step_downs = 0;
+                  refused = 0, forwarded = 0, step_downs = 0, disk_stalls = 0;
   } counters_;
 };
 

@@ -20,6 +20,7 @@ void Core::start_pre_vote(Time now, Effects& effects) {
     fail_forwarded("the leader fell silent", effects);
     tell_leadership(effects);
   }
+  if (is_disk_stalled_) return postpone_election(now);  // It could not even promise itself.
   role_ = Role::pre_candidate;
   counters_.elections += 1;
   postpone_election(now);
@@ -34,7 +35,8 @@ void Core::start_pre_vote(Time now, Effects& effects) {
 // hear the leader, while others can, from ending term after term.
 void Core::on(Time now, NodeId from, const PreVote& asked, Effects& effects) {
   bool hears_leader = role_ == Role::leader || now - heard_leader_at_ < options_.election_timeout;
-  bool granted = !hears_leader && asked.ballot > acceptor_.promised();
+  bool granted =
+      !hears_leader && asked.ballot > acceptor_.promised() && !lease_grant_.forbids(from, now);
   effects.now.push_back(Send{from, PreVoted{.ballot = asked.ballot,
                                             .granted = granted,
                                             .promised = std::max(highest_, acceptor_.promised())}});
@@ -64,13 +66,23 @@ void Core::start_prepare(Time now, Effects& effects) {
   postpone_election(now);
   prepare_again_at_ = now + options_.heartbeat_interval * 2;
   log_.info("prepares", "ballot", ballot_, "from", chosen_end_);
-  for (NodeId voter : configuration_.voters()) send_prepare(voter, effects);
+  for (NodeId voter : configuration_.voters()) send_prepare(now, voter, effects);
 }
 
-void Core::send_prepare(NodeId to, Effects& effects) {
+// No leader of a lower ballot is followed. A candidate's own counts, though it may not have
+// promised it yet.
+Ballot Core::lowest_followed() const {
+  Ballot lowest = std::max(acceptor_.promised(), leader_ballot_);
+  return role_ == Role::candidate ? std::max(lowest, ballot_) : lowest;
+}
+
+void Core::send_prepare(Time now, NodeId to, Effects& effects) {
   Prepare prepare{.ballot = ballot_, .from = preparation_->next_of(to)};
   // We ask ourselves at once, so that our own promise stands before anyone else's answer.
-  if (to == options_.self) return acceptor_.on(to, prepare, chosen_end_, effects);
+  if (to == options_.self) {
+    if (!lease_grant_.forbids(to, now)) acceptor_.on(to, prepare, chosen_end_, effects);
+    return;
+  }
   effects.now.push_back(Send{to, prepare});
 }
 
@@ -83,6 +95,7 @@ void Core::on(Time now, NodeId from, const Prepare& asked, Effects& effects) {
     effects.now.push_back(Send{from, Promised{.ballot = asked.ballot, .promised = leader_ballot_}});
     return;
   }
+  if (lease_grant_.forbids(from, now)) return;  // It asks again, and our word will be over.
   if (asked.ballot > acceptor_.promised()) {
     if (role_ == Role::leader) {
       stop_leading(now, "a higher ballot was prepared", effects);
@@ -110,11 +123,18 @@ void Core::on(Time now, NodeId from, const Promised& answer, Effects& effects) {
   if (!preparation_->take(from, answer)) return;
   // A long answer takes its time; whoever has less to fetch can still win with a higher ballot.
   postpone_election(now);
-  if (!preparation_->is_whole(from)) return send_prepare(from, effects);
+  if (!preparation_->is_whole(from)) return send_prepare(now, from, effects);
   // Not before our own promise is durable either: after a crash we would not know that we had used
   // this ballot, and could propose something else at it.
   bool is_remembered = preparation_->is_whole(options_.self);
   if (is_remembered && preparation_->has_quorum()) start_leading(now, effects);
+}
+
+void Core::on(Time now, NodeId from, const CampaignNow& asked, Effects& effects) {
+  // A word from an earlier term is late: its leader has long been followed by another.
+  if (asked.ballot.member != from || asked.ballot != leader_ballot_ || is_disk_stalled_) return;
+  log_.info("is handed the lead", "by", from);
+  start_prepare(now, effects);
 }
 
 void Core::start_leading(Time now, Effects& effects) {
@@ -137,6 +157,7 @@ void Core::start_leading(Time now, Effects& effects) {
 
   role_ = Role::leader;
   counters_.terms_led += 1;
+  wants_lease_ = options_.lease_reads;
   follow(now, options_.self, ballot_, effects);
   pipeline_.emplace(options_.self, configuration_, ballot_, chosen_end_, options_.pipeline, now);
   for (const Value& value : preparation.open_values(chosen_end_, settled_term_)) {
@@ -161,6 +182,7 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
   CLUSTER_CHECK(role_ == Role::leader, "only a leader steps down");
   counters_.step_downs += 1;
   log_.info("steps down", "ballot", ballot_, "why", why);
+  give_lease_up(now, effects);
   Pipeline::Leftovers left = pipeline_->drain();
   pipeline_.reset();
   role_ = Role::follower;
@@ -189,14 +211,13 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
       (origin.is_command ? commands_taken_ : taken_)[origin.member].remove(origin.tag);
     }
   }
-  for (const ReadAsked& read : reads_asked_) {
+  for (const LeaderReads::Question& read : leader_reads_.take_all()) {
     if (read.member == options_.self) {
-      reads_[read.tag] = Read{};
+      own_reads_.add(read.tag);
     } else {
       effects.now.push_back(Send{read.member, ReadIndexed{.tag = read.tag}});
     }
   }
-  reads_asked_.clear();
   for (auto& [member, answer] : answers) effects.now.push_back(Send{member, std::move(answer)});
   postpone_election(now);
   tell_leadership(effects);
@@ -230,7 +251,8 @@ void Core::follow(Time now, NodeId leader, Ballot ballot, Effects& effects) {
   log_.info("follows", "leader", leader, "ballot", ballot);
   tell_leadership(effects);
   if (leader != options_.self) {
-    for (auto& [tag, read] : reads_) read.ask_again_at = now;
+    own_reads_.ask_again_at(now);
+    ask_leader(now, effects);
     send_waiting(effects);
     send_commands(effects);
   }

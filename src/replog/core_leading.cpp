@@ -71,13 +71,12 @@ void Core::settle(Time now, Effects& effects) {
   if (!lead_at_ && own_lead_at_ < chosen_end_) {
     lead_at_ = own_lead_at_;
     tell_leadership(effects);
-    const std::map<std::uint64_t, Read> unanswered = std::exchange(reads_, {});
-    for (const auto& [tag, read] : unanswered) on(now, options_.self, ReadIndex{tag}, effects);
+    for (std::uint64_t tag : own_reads_.take_unanswered()) leader_reads_.ask(options_.self, tag);
   }
   propose(effects);
   // Followers hear of the choice with the next Accept, or a moment later.
   if (told_end_ < chosen_end_) tell_at_ = std::min(tell_at_, now + options_.tell_delay);
-  answer_reads(effects);
+  serve_reads(now, effects);
 }
 
 void Core::send_heartbeats(Time now, Effects& effects) {
@@ -85,11 +84,14 @@ void Core::send_heartbeats(Time now, Effects& effects) {
   sequence_ += 1;
   told_end_ = chosen_end_;
   tell_at_ = time_never;
+  leader_reads_.join(sequence_, chosen_end_);
+  if (wants_lease_) lease_.sent(sequence_, now);
   for_each_peer([&](NodeId peer) {
     effects.now.push_back(Send{peer, Heartbeat{.ballot = ballot_,
                                                .chosen_end = chosen_end_,
                                                .lead_at = lead_at_,
-                                               .sequence = sequence_}});
+                                               .sequence = sequence_,
+                                               .wants_lease = wants_lease_}});
   });
 }
 
@@ -98,7 +100,8 @@ void Core::on(Time now, NodeId from, const Heard& answer, Effects& effects) {
   if (role_ != Role::leader || answer.ballot != ballot_) return;
   if (!answer.granted) return on_refusal(now, answer.promised, effects);
   pipeline_->heard(from, answer.sequence, now);
-  answer_reads(effects);
+  if (answer.grants_lease && wants_lease_) lease_.granted(from, answer.sequence);
+  serve_reads(now, effects);
 }
 
 // A member that has made no progress for some heartbeats is sent what it lacks of the open
@@ -153,37 +156,6 @@ void Core::Taken::add(std::uint64_t tag) {
   order_.push_back(tag);
   // Copies arrive within seconds of each other; the oldest tags are long past that.
   for (; order_.size() > taken_max; order_.pop_front()) tags_.erase(order_.front());
-}
-
-// Read-index: what is chosen now is what a reader must have, provided that a quorum still follows
-// us after the question came. Only a leader whose own first entry is chosen knows all that was
-// chosen before it.
-void Core::on(Time now, NodeId from, const ReadIndex& asked, Effects& effects) {
-  if (role_ != Role::leader || !lead_at_) {
-    if (from == options_.self) {
-      reads_[asked.tag] = Read{.end = {}, .ask_again_at = now + options_.heartbeat_interval};
-    } else {
-      effects.now.push_back(Send{from, ReadIndexed{.tag = asked.tag}});
-    }
-    return;
-  }
-  send_heartbeats(now, effects);
-  reads_asked_.push_back(ReadAsked{from, asked.tag, sequence_, chosen_end_});
-  answer_reads(effects);
-}
-
-void Core::answer_reads(Effects& effects) {
-  if (!pipeline_ || reads_asked_.empty()) return;
-  std::uint64_t answered = pipeline_->sequence_by_quorum(sequence_);
-  while (!reads_asked_.empty() && reads_asked_.front().sequence <= answered) {
-    const ReadAsked& read = reads_asked_.front();
-    if (read.member == options_.self) {
-      effects.now.push_back(CaughtUp{read.tag, read.end});
-    } else {
-      effects.now.push_back(Send{read.member, ReadIndexed{read.tag, true, read.end}});
-    }
-    reads_asked_.pop_front();
-  }
 }
 
 }  // namespace cluster::replog

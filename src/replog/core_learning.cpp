@@ -17,7 +17,7 @@ void Core::on(Time now, NodeId from, const Accept& accept, Effects& effects) {
   if (from == options_.self || accept.ballot.member != from || accept.values.empty()) return;
   if (accept.first > acceptor_.end().plus(accept_distance_max)) return;
   note_ballot(accept.ballot);
-  if (accept.ballot >= std::max(acceptor_.promised(), leader_ballot_)) {
+  if (accept.ballot >= lowest_followed()) {
     follow(now, from, accept.ballot, effects);
   } else {
     counters_.refused += 1;
@@ -29,8 +29,11 @@ void Core::on(Time now, NodeId from, const Accept& accept, Effects& effects) {
 void Core::on(Time now, NodeId from, const Heartbeat& beat, Effects& effects) {
   if (from == options_.self || beat.ballot.member != from) return;
   note_ballot(beat.ballot);
-  Ballot lowest = std::max(acceptor_.promised(), leader_ballot_);
+  if (take_revocation(now, beat, effects)) return;
+  Ballot lowest = lowest_followed();
   bool granted = beat.ballot >= lowest;
+  bool grants_lease = granted && beat.wants_lease && options_.lease_reads;
+  if (grants_lease) lease_grant_.grant(beat.ballot, beat.sequence, now);
   if (granted) {
     follow(now, from, beat.ballot, effects);
     if (beat.lead_at && lead_at_ != beat.lead_at) {  // An older heartbeat does not take it back.
@@ -45,7 +48,8 @@ void Core::on(Time now, NodeId from, const Heartbeat& beat, Effects& effects) {
                                          .granted = granted,
                                          .promised = lowest,
                                          .sequence = beat.sequence,
-                                         .chosen_end = chosen_end_}});
+                                         .chosen_end = chosen_end_,
+                                         .grants_lease = grants_lease}});
 }
 
 // What we accepted at a ballot is what its leader proposed there, so where that leader says that a
@@ -127,11 +131,7 @@ void Core::advance(Position end, Effects& effects) {
   chosen_end_ = end;
   known_chosen_end_ = std::max(known_chosen_end_, end);
   effects.now.push_back(Chosen{end});
-  for (auto at = reads_.begin(); at != reads_.end();) {
-    bool is_reached = at->second.end && at->second.end <= chosen_end_;
-    if (is_reached) effects.now.push_back(CaughtUp{at->first, at->second.end});
-    at = is_reached ? reads_.erase(at) : std::next(at);
-  }
+  reach_reads(effects);
 }
 
 void Core::send_waiting(Effects& effects) {
@@ -178,20 +178,6 @@ void Core::fail_forwarded(std::string_view why, Effects& effects) {
   }
   forwarded_.clear();
   fail_commands(why, effects);
-}
-
-void Core::on(Time now, NodeId from, const ReadIndexed& answer, Effects& effects) {
-  auto at = reads_.find(answer.tag);
-  if (at == reads_.end() || from == options_.self || at->second.end) return;
-  if (!answer.granted) {
-    at->second.ask_again_at = now + options_.heartbeat_interval;
-    return;
-  }
-  at->second.end = std::max(answer.end, Position(1));
-  if (answer.end <= chosen_end_) {
-    effects.now.push_back(CaughtUp{answer.tag, answer.end});
-    reads_.erase(at);
-  }
 }
 
 }  // namespace cluster::replog

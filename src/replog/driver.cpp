@@ -30,6 +30,8 @@ CoreOptions core_options(const LogOptions& options, const Identity& identity,
   core.window_bytes = limits.window_bytes;
   core.answer_bytes_max = limits.answer_bytes_max;
   core.pipeline = limits.pipeline;
+  core.lease_reads = options.lease_reads;
+  core.clock_drift_permille_max = options.clock_drift_permille_max;
   return core;
 }
 
@@ -80,6 +82,7 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
           host,
           [store = store_](const std::vector<Change>& changes) { return store->commit(changes); },
           [this](Action action) {
+            watch_disk();  // A sync has finished.
             act(std::move(action));
             drain_self();
           },
@@ -235,14 +238,27 @@ bool Driver::on_message(const runtime::PeerIdentity& sender, Bytes bytes) {
 void Driver::on_wake() {
   Time now = host_.now();
   expire(now);
+  watch_disk();
   step([&](Effects& effects) {
     if (core_.deadline() <= now) core_.on_time(now, effects);
   });
 }
 
+// When the group that is being written will have taken too long.
+Time Driver::stalled_at() const {
+  Time since = committer_.writing_since();
+  return since == time_never ? time_never : since + options_.disk_stall_timeout;
+}
+
+void Driver::watch_disk() {
+  bool is_stalled = stalled_at() <= host_.now();
+  if (is_stalled == core_.is_disk_stalled()) return;
+  step([&](Effects& effects) { core_.on_disk_stall(host_.now(), is_stalled, effects); });
+}
+
 void Driver::arm() {
   if (has_failed()) return alarm_->set(time_never);
-  Time at = core_.deadline();
+  Time at = std::min(core_.deadline(), core_.is_disk_stalled() ? time_never : stalled_at());
   while (!open_appends_.empty() && !open_appends_.front()) {
     open_appends_.pop_front();
     first_tag_ += 1;
@@ -492,11 +508,21 @@ void Driver::tell(const std::shared_ptr<Watcher>& watcher) {
   });
 }
 
+// Nothing of what the core says now promises anything, so it may be said though the disk failed.
+void Driver::tell_failure() {
+  Effects effects;
+  core_.on_disk_failure(host_.now(), effects);
+  for (Action& action : effects.now) {
+    if (std::holds_alternative<Send>(action)) act(std::move(action));
+  }
+}
+
 // The disk lied or failed: this replica is out for good, and says so. What others hold is their
 // affair.
 void Driver::fail(const Error& why) {
   if (has_failed()) return;
   log_.error("replica stopped", "why", why.message());
+  tell_failure();
   Error failure = why;
   if (failure.code != Errc::corrupt) failure.code = Errc::storage;
   failure.outcome = Outcome::maybe;

@@ -107,7 +107,10 @@ class Driver {
   void on_wake();
   void drain_self();
   void fail(const Error&);
+  void tell_failure();
   void expire(Time now);
+  Time stalled_at() const;
+  void watch_disk();
   void finish_append(std::uint64_t tag, Result<Position>);
   void serve_writers(const Leadership&);
   void feed(const std::shared_ptr<Tail>&);

@@ -124,6 +124,19 @@ std::optional<Position> Pipeline::more_from(NodeId member, Position chosen_end) 
   return end < next_ ? std::optional(end) : std::nullopt;
 }
 
+NodeId Pipeline::furthest_voter() const {
+  NodeId best;
+  auto rank = [&](NodeId member) {
+    const Progress& progress = progress_.at(member);
+    return std::pair(progress.held.contiguous_end(settled_), progress.heard_at);
+  };
+  for (NodeId member : configuration_.voters()) {
+    bool can_lead = member != self_ && configuration_.find(member)->role == MemberRole::voter;
+    if (can_lead && (!best || rank(member) > rank(best))) best = member;
+  }
+  return best;
+}
+
 Time Pipeline::heard_by_quorum(Time now) const {
   return configuration_.reached_by_quorum(
       [&](NodeId member) { return member == self_ ? now : progress_.at(member).heard_at; });

@@ -71,6 +71,9 @@ class Pipeline {
   // Where to go on, once the member holds what it was last sent again, and lacks more.
   std::optional<Position> more_from(NodeId member, Position chosen_end);
 
+  // Of the others that can lead, the one that holds most at our ballot; none when there is none.
+  NodeId furthest_voter() const;
+
   // The latest time by which a quorum (we count as now) was heard from.
   Time heard_by_quorum(Time now) const;
   // The latest heartbeat that a quorum has answered (we answer all).

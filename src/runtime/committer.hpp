@@ -48,6 +48,8 @@ class Committer {
   }
 
   bool is_idle() const { return !is_writing_; }
+  // When the group that is on its way to the disk left; `time_never` while there is none.
+  Time writing_since() const { return is_writing_ ? started_at_ : time_never; }
   bool has_failed() const { return has_failed_; }
   std::uint64_t groups() const { return groups_; }
   std::uint64_t changes() const { return changes_; }

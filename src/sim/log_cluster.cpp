@@ -150,6 +150,8 @@ void LogCluster::start(LogMember& member) {
   for (const LogMember& other : members_) log.members.push_back(other.peer);
   log.cluster = ClusterUid(7);
   log.seed = random().next() | 1;
+  log.lease_reads = options_.has_leases;
+  log.clock_drift_permille_max = options_.drift_permille_max;
   replog::Identity identity{log.cluster, member.peer.id, member.peer.id.value()};
   auto store = std::make_shared<Store>(member, identity, options_);
   auto recovered = store->recover(64 << 10);

@@ -22,6 +22,10 @@ struct LogClusterOptions {
   LogSink* log_sink = nullptr;  // Lines of every member; none: silent.
   LogLevel log_level = LogLevel::info;
   replog::DriverLimits limits;
+  // All members read by the leader's lease, and were told that no clock is faster than another by
+  // more than this.
+  bool has_leases = false;
+  std::uint32_t drift_permille_max = 62;
   // What the members' disks do wrong on purpose, to see that the checker sees it.
   bool forget_promises = false;  // Promises are not kept over a restart.
   bool lose_last_group = false;  // A crash takes the last group that was reported durable along.

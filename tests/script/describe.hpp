@@ -79,10 +79,11 @@ struct MessageText {
   void say(const Heartbeat& m) {
     field("ballot", m.ballot).field("chosen_end", m.chosen_end).field("lead_at", m.lead_at);
     field("sequence", m.sequence);
+    if (m.wants_lease) out << " wants lease";
   }
   void say(const Heard& m) {
     field("ballot", m.ballot).field("sequence", m.sequence).field("chosen_end", m.chosen_end);
-    out << refused(m.granted, m.promised);
+    out << refused(m.granted, m.promised) << (m.grants_lease ? " grants lease" : "");
   }
   void say(const Learn& m) { field("from", m.from).field("end", m.end); }
   void say(const Learned& m) {

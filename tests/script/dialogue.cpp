@@ -156,6 +156,9 @@ std::string Dialogue::run(const std::string& command) {
     if (words.has("transfer")) body = TransferLeadership{NodeId(words.number("transfer"))};
     step(words.node(),
          [&](Core& core, Effects& e) { core.on_command(now_, words.number("tag"), body, e); });
+  } else if (name == "stall") {
+    bool is_stalled = !words.has("over");
+    step(words.node(), [&](Core& core, Effects& e) { core.on_disk_stall(now_, is_stalled, e); });
   } else if (name == "forget") {
     nodes_.at(words.node())->core->forget_append(words.number("tag"));
   } else if (name == "restart") {
@@ -180,6 +183,7 @@ void Dialogue::make(const Words& words) {
   }
   options_.founders = Configuration::of_voters(members);
   if (words.has("answer_bytes")) options_.answer_bytes_max = words.number("answer_bytes");
+  options_.lease_reads = words.has("leases");
   if (words.has("flight")) options_.pipeline.flight_entries_max = words.number("flight");
   for (NodeId id : members) nodes_[id] = node(id, {});
 }

@@ -2,6 +2,8 @@
 // timed but by a command, so that a script can put any order of events together.
 //
 //   members 3 [answer_bytes=N] [flight=N]   new members 1..3, all of them at time 0
+//             [leases]                       that may read by the leader's lease
+//   stall node=1 [over]                      its disk finishes no sync; or has finished one
 //   campaign node=1                          a new writer starts there
 //   leader node=1                            the same, and it comes to lead; not shown
 //   tick node=1 after=700ms                  the clock goes on; that member looks at it

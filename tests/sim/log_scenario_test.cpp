@@ -13,7 +13,9 @@ namespace {
 
 // A cluster that has a leader and a quiet network.
 struct Settled {
-  explicit Settled(std::size_t size, std::uint64_t seed) : cluster({.seed = seed, .size = size}) {
+  explicit Settled(std::size_t size, std::uint64_t seed)
+      : Settled(LogClusterOptions{.seed = seed, .size = size}) {}
+  explicit Settled(const LogClusterOptions& options) : cluster(options) {
     cluster.start_all();
     REQUIRE(cluster.step_until(cluster.world().now() + seconds(10),
                                [this] { return cluster.leader() != nullptr; }));
@@ -149,4 +151,50 @@ TEST_CASE("a leader that was stopped while another took over does not answer rea
     CHECK(settled.cluster.checker().violation().value_or("") == "");
     CHECK(answers == 1);
   }
+}
+
+namespace {
+
+// A leader with a lease is cut off; after another has taken over and appended, it is asked to read.
+struct Deposed {
+  explicit Deposed(std::int64_t drift_permille)
+      : settled(LogClusterOptions{.seed = 3, .has_leases = true, .drift_permille_max = 62}) {
+    LogMember& old = settled.leader();
+    LogMember& next = *settled.followers()[0];
+    settled.run(seconds(1));
+    CHECK(settled.appends_through(next, milliseconds(200)) > 0);
+    old.host->set_drift(drift_permille);
+    settled.run(milliseconds(300));
+    for (LogMember& other : settled.cluster.members()) {
+      if (&other != &old) settled.cluster.cut(old, other);
+    }
+    settled.cluster.step_until(settled.cluster.world().now() + seconds(3), [&] {
+      return settled.cluster.leader() != nullptr && settled.cluster.leader() != &old;
+    });
+    CHECK(settled.appends_through(next, milliseconds(200)) > 0);
+    settled.cluster.catch_up(
+        old, [this](const Result<LogRange>& range) { answers += range.has_value() ? 1 : 0; });
+    settled.run(milliseconds(200));
+  }
+
+  Settled settled;
+  std::size_t answers = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a lease is over before another leads, where clocks keep to the stated bound",
+          "[sim][scenario]") {
+  for (std::int64_t drift : {-30, 0, 30}) {
+    Deposed deposed(drift);
+    CHECK(deposed.answers == 0);
+    CHECK(deposed.settled.cluster.checker().violation().value_or("") == "");
+  }
+}
+
+TEST_CASE("a clock that is slower than the bound lets a deposed leader answer, and that is noticed",
+          "[sim][scenario]") {
+  Deposed deposed(-900);
+  REQUIRE(deposed.settled.cluster.checker().violation());
+  WARN(*deposed.settled.cluster.checker().violation());
 }
