@@ -152,6 +152,33 @@ void add_down(CLI::App& root, Chosen& chosen) {
   app->callback([options, &chosen] { chosen = [options] { return cmd_down(*options); }; });
 }
 
+void add_log(CLI::App& root, Chosen& chosen) {
+  CLI::App* log =
+      root.add_subcommand("log", "Look into a replica's directory, without changing it");
+  log->require_subcommand(1);
+  log->footer(
+      "Examples:\n"
+      "  cluster log inspect /var/lib/cluster/log\n"
+      "  cluster log verify /var/lib/cluster/log          # every byte; exit code 1 for damage\n"
+      "  cluster log dump /var/lib/cluster/log --from 100 --to 120\n\n"
+      "Of a directory in use the end may be seen in the middle of a write: stop the member first.");
+  auto add = [&](const char* name, const char* help, LogCommand::Action action) {
+    auto options = std::make_shared<LogCommand>();
+    options->action = action;
+    CLI::App* app = log->add_subcommand(name, help);
+    app->add_option("DIR", options->directory, "The replica's directory")->required();
+    app->add_flag("--json", options->json, "For programs");
+    if (action == LogCommand::Action::dump) {
+      app->add_option("--from", options->from, "The first position");
+      app->add_option("--to", options->to, "The position to stop before; else the end");
+    }
+    app->callback([options, &chosen] { chosen = [options] { return cmd_log(*options); }; });
+  };
+  add("inspect", "Whose it is, what it promised, and what it keeps", LogCommand::Action::inspect);
+  add("verify", "Read everything, and say where it is damaged", LogCommand::Action::verify);
+  add("dump", "Print the entries", LogCommand::Action::dump);
+}
+
 }  // namespace
 
 CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::microseconds& value,
@@ -173,6 +200,7 @@ void add_daemon_commands(CLI::App& root, Chosen& chosen) {
   add_down(root, chosen);
   add_master(root, chosen);
   add_agent(root, chosen);
+  add_log(root, chosen);
 }
 
 }  // namespace cluster::app

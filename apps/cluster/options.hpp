@@ -150,6 +150,15 @@ struct CheckHistoryOptions {
   std::string file;  // "-": standard input.
 };
 
+struct LogCommand {
+  enum class Action { inspect, verify, dump };
+  Action action = Action::inspect;
+  std::string directory;
+  std::uint64_t from = 1;
+  std::uint64_t to = 0;  // 0: to the end.
+  bool json = false;
+};
+
 // The commands: each returns the program's exit code.
 int cmd_master(const MasterCommand&);
 int cmd_agent(const AgentCommand&);
@@ -166,6 +175,7 @@ int cmd_logs(const LogsOptions&);
 int cmd_kill(const KillOptions&);
 int cmd_status(const StatusOptions&);
 int cmd_certs(const CertsOptions&);
+int cmd_log(const LogCommand&);
 int cmd_sim(const SimOptions&);
 int cmd_check_history(const CheckHistoryOptions&);
 

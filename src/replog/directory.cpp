@@ -233,6 +233,11 @@ Result<DirectoryInfo> read_directory(const std::string& path) {
       .is_copy = is_copy(*stored, actual)};
 }
 
+bool is_directory_in_use(const std::string& path) {
+  Descriptor lock(::open((path + "/lock").c_str(), O_RDONLY | O_CLOEXEC));
+  return lock.number >= 0 && ::flock(lock.number, LOCK_SH | LOCK_NB) != 0;
+}
+
 Result<Identity> adopt_directory(const std::string& path) {
   StoredIdentity actual;
   auto stored = read_identity(path + "/identity", actual);

@@ -55,6 +55,9 @@ struct DirectoryInfo {
 // Who a directory says it is; changes and locks nothing. `not_found` when it is nobody's.
 Result<DirectoryInfo> read_directory(const std::string& path);
 
+// Whether a process has it open; changes nothing.
+bool is_directory_in_use(const std::string& path);
+
 // Makes a copy the member's directory. Only when the original is gone for good and this is its very
 // last state: a promise that the original gave after the copy was taken is forgotten otherwise, and
 // two leaders may come to decide differently. Nobody but the operator can know.

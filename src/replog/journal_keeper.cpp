@@ -100,15 +100,19 @@ void Keeper::committed(std::uint64_t bytes, bool is_filling) {
     is_wanted_ = is_wanted_ || is_filling;
     if (!has_work()) return;
     owed_ += 2 * bytes;
-    has_piece_to_do = owed_ >= piece_bytes;
+    has_piece_to_do = owed_ >= std::min<std::uint64_t>(piece_bytes, options_.segment_bytes);
     if (has_piece_to_do) owed_ = 0;
   }
   if (options_.has_thread) {
     wake_.notify_all();
   } else if (has_piece_to_do) {
     std::lock_guard work(work_mutex_);
-    // What fails here is said when the segment is needed.
-    static_cast<void>(step());
+    // Up to a piece of zeroes, with what goes before and after. What fails here is said when the
+    // segment is needed.
+    bool is_costly = false;
+    while (!is_costly && step() && making_) {
+      is_costly = making_->zeroed > 0 && making_->zeroed < options_.segment_bytes;
+    }
   }
 }
 

@@ -1,9 +1,7 @@
 #include "replog/journal_store.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <mutex>
-#include <shared_mutex>
 #include <utility>
 
 #include "base/check.hpp"
@@ -11,8 +9,7 @@
 #include "base/random.hpp"
 #include "replog/journal_disk.hpp"
 #include "replog/journal_keeper.hpp"
-#include "replog/journal_reader.hpp"
-#include "replog/journal_recovery.hpp"
+#include "replog/journal_view.hpp"
 
 namespace cluster::replog {
 namespace {
@@ -21,7 +18,6 @@ using namespace journal;
 
 constexpr std::uint64_t segment_bytes_min = 64 << 10;
 constexpr std::uint64_t segments_min = 8;  // As many are kept ready, in use, or on their way.
-constexpr Position no_end(std::numeric_limits<std::uint64_t>::max());
 
 class JournalStore final : public Store {
  public:
@@ -41,27 +37,18 @@ class JournalStore final : public Store {
 
   const Identity& identity() const override { return identity_; }
   Result<void> commit(const std::vector<Change>& changes) override;
-  Result<StoredEntries> read(Position first, Position end, std::size_t bytes_max) const override;
-  Result<RangeCheck> check(Position first, Position end, std::size_t bytes_max) const override;
-  Result<Recovered> recover(std::size_t window_bytes) override;
+  Result<StoredEntries> read(Position first, Position end, std::size_t bytes_max) const override {
+    return view_.read(first, end, bytes_max);
+  }
+  Result<RangeCheck> check(Position first, Position end, std::size_t bytes_max) const override {
+    return view_.check(first, end, bytes_max);
+  }
+  Result<Recovered> recover(std::size_t window_bytes) override {
+    return view_.recover(window_bytes);
+  }
   StoreUsage usage() const override { return {keeper_->bytes(), options_.bytes_max}; }
 
  private:
-  // A place in a segment that stays readable while this is held.
-  struct Spot {
-    Piece piece;
-    std::shared_ptr<const File> file;
-    std::uint64_t nonce = 0;
-    std::uint32_t blocks = 0;
-  };
-  // Reads entry after entry, keeping what was read of the present group.
-  struct Cursor {
-    explicit Cursor(ReadFrom f) : from(f) {}
-    ReadFrom from;
-    std::uint32_t segment = 0;
-    std::optional<EntryReader> reader;
-  };
-
   Result<void> clean(const Recovery&);
   Result<void> wipe(File&, std::uint64_t from, std::uint64_t to);
   Result<void> make_first();
@@ -71,12 +58,6 @@ class JournalStore final : public Store {
   void place(GroupHeader&, std::uint32_t block, std::uint64_t nonce) const;
   void publish(const GroupHeader&);
   void retire_segments();
-
-  Spot find(Position at, Position end) const;
-  Result<LogEntry> entry_at(const Spot&, Position, Cursor&) const;
-  const EntryReader* reader_at(const Spot&, Position, Cursor&) const;
-  bool is_still_at(const Spot&, Position) const;
-  Position window_start(Position chosen_end, std::size_t window_bytes) const;
 
   std::unique_ptr<Directory> directory_;  // Null over given files.
   std::unique_ptr<Folder> folder_;
@@ -96,11 +77,8 @@ class JournalStore final : public Store {
   std::uint32_t end_block_ = 1;
   std::uint64_t oldest_needed_ = 1;
 
-  mutable std::shared_mutex mutex_;
-  std::map<std::uint64_t, Segment> segments_;  // Guarded, as all below; changed by commits.
-  Index index_;
-  State state_;
-  Bytes configuration_;
+  Contents contents_;  // Changed by commits, read by all.
+  View view_{contents_};
 };
 
 Result<void> JournalStore::open(bool is_new) {
@@ -135,14 +113,14 @@ Result<void> JournalStore::open(bool is_new) {
   } else if (auto cleaned = clean(*recovered); !cleaned) {
     return cleaned;
   }
-  segments_ = std::move(recovered->segments);
-  index_ = std::move(recovered->index);
-  state_ = recovered->state;
-  configuration_ = recovered->configuration;
+  contents_.segments = std::move(recovered->segments);
+  contents_.index = std::move(recovered->index);
+  contents_.state = recovered->state;
+  contents_.configuration = recovered->configuration;
   last_ = recovered->last;
   end_block_ = recovered->end_block;
-  oldest_needed_ = state_.oldest_segment;
-  std::uint64_t active = segments_.empty() ? 0 : segments_.rbegin()->first;
+  oldest_needed_ = contents_.state.oldest_segment;
+  std::uint64_t active = contents_.segments.empty() ? 0 : contents_.segments.rbegin()->first;
   keeper_ = std::make_unique<Keeper>(*folder_,
                                      KeeperOptions{.segment_bytes = options_.segment_bytes,
                                                    .bytes_max = options_.bytes_max,
@@ -187,7 +165,7 @@ Result<void> JournalStore::wipe(File& file, std::uint64_t from, std::uint64_t to
 }
 
 Result<void> JournalStore::make_first() {
-  next_ = state_;
+  next_ = contents_.state;
   if (auto started = start_segment(nullptr, nullptr); !started) return started;
   return directory_ ? directory_->make_identity() : Result<void>{};
 }
@@ -205,17 +183,20 @@ void JournalStore::place(GroupHeader& header, std::uint32_t block, std::uint64_t
 // A new segment begins with the index of the one before and the members. They, the segment's header
 // and the group that found no more room (if any) are one write.
 Result<void> JournalStore::start_segment(GroupWriter* group, GroupHeader* header) {
-  const std::uint64_t sequence = segments_.empty() ? 1 : segments_.rbegin()->first + 1;
+  const std::uint64_t sequence =
+      contents_.segments.empty() ? 1 : contents_.segments.rbegin()->first + 1;
   head_.begin();
   std::vector<Piece> pieces;
-  if (!segments_.empty()) {
-    const Segment& sealed = segments_.rbegin()->second;
-    pieces = index_.in_segment(static_cast<std::uint32_t>(sealed.sequence), sealed.positions);
+  if (!contents_.segments.empty()) {
+    const Segment& sealed = contents_.segments.rbegin()->second;
+    pieces =
+        contents_.index.in_segment(static_cast<std::uint32_t>(sealed.sequence), sealed.positions);
     head_.add(
         RecordKind::catalog, sealed.sequence,
         ByteView(reinterpret_cast<const char*>(pieces.data()), pieces.size() * sizeof(Piece)));
   }
-  if (!configuration_.empty()) head_.add(RecordKind::configuration, 0, configuration_.view());
+  if (!contents_.configuration.empty())
+    head_.add(RecordKind::configuration, 0, contents_.configuration.view());
   const std::uint32_t head_blocks = head_.lay_out();
   const std::size_t group_blocks = group != nullptr ? group->buffer().blocks() : 0;
   const std::size_t blocks = 1 + head_blocks + group_blocks;
@@ -236,7 +217,7 @@ Result<void> JournalStore::start_segment(GroupWriter* group, GroupHeader* header
   finish(segment, start_.data());
   GroupHeader first;
   place(first, 1, segment.nonce);
-  first.state = state_;
+  first.state = contents_.state;
   head_.finish(first);
   std::copy_n(head_.buffer().data(), head_.buffer().bytes(), start_.data() + block_bytes);
   last_ = {first.number, first.checksum, first.blocks, 0, 0};
@@ -247,12 +228,12 @@ Result<void> JournalStore::start_segment(GroupWriter* group, GroupHeader* header
                 start_.data() + (1 + head_blocks) * block_bytes);
   }
   if (auto written = (*file)->write_durably(0, start_.view()); !written) return written;
-  std::unique_lock lock(mutex_);
-  segments_[sequence] = {.sequence = sequence,
-                         .nonce = segment.nonce,
-                         .blocks = segment.blocks,
-                         .file = *std::move(file),
-                         .positions = {}};
+  std::unique_lock lock(contents_.mutex);
+  contents_.segments[sequence] = {.sequence = sequence,
+                                  .nonce = segment.nonce,
+                                  .blocks = segment.blocks,
+                                  .file = *std::move(file),
+                                  .positions = {}};
   end_block_ = 1 + head_blocks;
   return {};
 }
@@ -286,12 +267,12 @@ void JournalStore::gather(const std::vector<Change>& changes) {
       store.next_.kept_term = change.term;
     }
   };
-  next_ = state_;
-  next_configuration_ = configuration_;
+  next_ = contents_.state;
+  next_configuration_ = contents_.configuration;
   next_.oldest_segment = oldest_needed_;
   group_.begin();
   for (const Change& change : changes) std::visit(Gather{*this}, change);
-  if (!(next_configuration_ == configuration_)) {
+  if (!(next_configuration_ == contents_.configuration)) {
     group_.add(RecordKind::configuration, 0, next_configuration_.view());
   }
 }
@@ -311,13 +292,13 @@ Result<void> JournalStore::commit(const std::vector<Change>& changes) {
   }
   publish(header);
   retire_segments();
-  const Segment& active = segments_.rbegin()->second;
+  const Segment& active = contents_.segments.rbegin()->second;
   keeper_->committed(group_.buffer().bytes(), end_block_ >= active.blocks / 8);
   return {};
 }
 
 Result<void> JournalStore::write_group(GroupHeader& header) {
-  const Segment& active = segments_.rbegin()->second;
+  const Segment& active = contents_.segments.rbegin()->second;
   const std::size_t blocks = group_.buffer().blocks();
   if (blocks > active.blocks - std::min(end_block_, active.blocks)) {
     return start_segment(&group_, &header);
@@ -331,11 +312,11 @@ Result<void> JournalStore::write_group(GroupHeader& header) {
 void JournalStore::publish(const GroupHeader& header) {
   last_ = {header.number, header.checksum, header.blocks, header.first, header.end};
   end_block_ = header.block + header.blocks;
-  std::unique_lock lock(mutex_);
-  Segment& active = segments_.rbegin()->second;
+  std::unique_lock lock(contents_.mutex);
+  Segment& active = contents_.segments.rbegin()->second;
   auto number = static_cast<std::uint32_t>(active.sequence);
   for (const Piece& piece : pieces_of(group_.rows(), number, header.block, header.blocks)) {
-    index_.put(piece);
+    contents_.index.put(piece);
   }
   if (header.first != header.end) {
     Position first(header.first), end(header.end);
@@ -343,9 +324,9 @@ void JournalStore::publish(const GroupHeader& header) {
     active.positions = {is_none ? first : std::min(active.positions.first, first),
                         std::max(active.positions.end, end)};
   }
-  state_ = next_;
-  configuration_ = next_configuration_;
-  index_.drop_before(Position(state_.kept_from));
+  contents_.state = next_;
+  contents_.configuration = next_configuration_;
+  contents_.index.drop_before(Position(contents_.state.kept_from));
 }
 
 // A segment that no entry is read from goes, oldest first, once a later group says that it is not
@@ -353,188 +334,20 @@ void JournalStore::publish(const GroupHeader& header) {
 void JournalStore::retire_segments() {
   std::vector<Segment> old;
   {
-    std::unique_lock lock(mutex_);
-    while (segments_.begin()->first < state_.oldest_segment) {
-      old.push_back(std::move(segments_.begin()->second));
-      segments_.erase(segments_.begin());
+    std::unique_lock lock(contents_.mutex);
+    while (contents_.segments.begin()->first < contents_.state.oldest_segment) {
+      old.push_back(std::move(contents_.segments.begin()->second));
+      contents_.segments.erase(contents_.segments.begin());
     }
-    oldest_needed_ = segments_.begin()->first;
-    while (oldest_needed_ < segments_.rbegin()->first &&
-           !index_.uses(static_cast<std::uint32_t>(oldest_needed_))) {
+    oldest_needed_ = contents_.segments.begin()->first;
+    while (oldest_needed_ < contents_.segments.rbegin()->first &&
+           !contents_.index.uses(static_cast<std::uint32_t>(oldest_needed_))) {
       oldest_needed_ += 1;
     }
   }
   for (Segment& segment : old) {
     keeper_->give_back(segment.sequence, std::uint64_t{segment.blocks} * block_bytes);
   }
-}
-
-JournalStore::Spot JournalStore::find(Position at, Position end) const {
-  std::shared_lock lock(mutex_);
-  Spot spot{.piece = index_.find(at, end), .file = nullptr};
-  if (spot.piece.count == 0 || spot.piece.damaged()) return spot;
-  const Segment& segment = segments_.at(spot.piece.segment);
-  spot.file = segment.file;
-  spot.nonce = segment.nonce;
-  spot.blocks = segment.blocks;
-  return spot;
-}
-
-const EntryReader* JournalStore::reader_at(const Spot& spot, Position at, Cursor& cursor) const {
-  if (!cursor.reader || cursor.segment != spot.piece.segment) {
-    cursor.reader.emplace(spot.file, spot.nonce, spot.blocks, cursor.from);
-    cursor.segment = spot.piece.segment;
-  }
-  auto index = static_cast<std::uint32_t>(at.value() - spot.piece.first);
-  std::uint32_t block = spot.piece.block;
-  if (spot.piece.shape == Piece::one_each) block += index * spot.piece.blocks;
-  return cursor.reader->load(block, spot.piece.blocks) ? &*cursor.reader : nullptr;
-}
-
-namespace {
-
-std::uint32_t row_of(const Piece& piece, Position at) {
-  if (piece.shape == Piece::one_each) return piece.record;
-  return piece.record + static_cast<std::uint32_t>(at.value() - piece.first);
-}
-
-}  // namespace
-
-Result<LogEntry> JournalStore::entry_at(const Spot& spot, Position at, Cursor& cursor) const {
-  if (reader_at(spot, at, cursor) == nullptr) {
-    return Error{Errc::corrupt,
-                 "the group of log entry " + std::to_string(at.value()) + " cannot be read"};
-  }
-  return cursor.reader->entry(row_of(spot.piece, at), at);
-}
-
-// Whether the entry is to be read from there still: the segment may have been retired meanwhile.
-bool JournalStore::is_still_at(const Spot& spot, Position at) const {
-  Spot now = find(at, at.next());
-  return now.piece.count != 0 && now.file == spot.file;
-}
-
-Result<StoredEntries> JournalStore::read(Position first, Position end,
-                                         std::size_t bytes_max) const {
-  StoredEntries found;
-  Cursor cursor(ReadFrom::cache);
-  std::size_t bytes = 0;
-  for (Position at = first; at < end && (bytes < bytes_max || found.entries.empty());) {
-    Spot spot = find(at, end);
-    if (spot.piece.count == 0) break;
-    at = Position(spot.piece.first);
-    if (spot.piece.damaged()) {
-      found.damaged = at;
-      return found;
-    }
-    for (; at.value() < spot.piece.end() && (bytes < bytes_max || found.entries.empty());
-         at = at.next()) {
-      auto entry = entry_at(spot, at, cursor);
-      if (!entry) {
-        if (!is_still_at(spot, at)) break;
-        found.damaged = at;
-        return found;
-      }
-      bytes += entry->value.cost();
-      found.entries.push_back(*std::move(entry));
-    }
-  }
-  return found;
-}
-
-Result<RangeCheck> JournalStore::check(Position first, Position end, std::size_t bytes_max) const {
-  RangeCheck checked{.end = end, .damaged = {}};
-  Cursor cursor(ReadFrom::disk);
-  std::size_t bytes = 0;
-  for (Position at = first; at < end;) {
-    Spot spot = find(at, end);
-    if (spot.piece.count == 0) break;
-    at = Position(spot.piece.first);
-    bool is_retired = false;
-    for (; at.value() < spot.piece.end() && !is_retired; at = at.next()) {
-      if (bytes >= bytes_max) {
-        checked.end = at;
-        return checked;
-      }
-      auto entry = spot.piece.damaged() ? Result<LogEntry>(Error{Errc::corrupt, {}})
-                                        : entry_at(spot, at, cursor);
-      bytes += sizeof(Row) + (entry ? entry->value.data.size() : 0);
-      if (entry) {
-        checked.checksum = checksum_value(checked.checksum, *entry);
-      } else if (spot.piece.damaged() || is_still_at(spot, at)) {
-        checked.damaged.push_back(at);
-      } else {
-        is_retired = true;
-        break;
-      }
-    }
-  }
-  return checked;
-}
-
-// Backwards from the chosen end, until the entries from here on are as large as the window.
-Position JournalStore::window_start(Position chosen_end, std::size_t window_bytes) const {
-  Cursor cursor(ReadFrom::disk);
-  Position first = chosen_end;
-  std::size_t bytes = 0;
-  while (bytes < window_bytes) {
-    Piece piece = index_.find_before(first);
-    if (piece.count == 0) break;
-    if (piece.damaged()) {
-      first = Position(piece.first);
-      continue;
-    }
-    Spot spot = find(Position(piece.first), first);
-    for (Position at(piece.end()); at.value() > piece.first && bytes < window_bytes;) {
-      at = Position(at.value() - 1);
-      first = at;
-      const EntryReader* reader = reader_at(spot, at, cursor);
-      const Row* row = reader != nullptr ? reader->row(row_of(piece, at), at) : nullptr;
-      bytes += (row != nullptr ? row->bytes : 0) + 64;
-    }
-  }
-  return first;
-}
-
-Result<Recovered> JournalStore::recover(std::size_t window_bytes) {
-  Recovered recovered{
-      .promised = {.round = state_.promised_round, .member = NodeId(state_.promised_member)},
-      .chosen_end = Position(std::max(state_.chosen_end, state_.kept_from)),
-      .entries = {},
-      .chosen_term = std::max(state_.chosen_term, state_.kept_term),
-      .configuration = {},
-      .kept_from = Position(state_.kept_from),
-      .damaged = {}};
-  if (!configuration_.empty()) {
-    auto decoded =
-        decode_configuration(configuration_.view(), Position(state_.configuration_since));
-    if (!decoded) return std::move(decoded).error();
-    recovered.configuration = *std::move(decoded);
-  }
-  recovered.first = window_start(recovered.chosen_end, window_bytes);
-  for (Position at = recovered.first;;) {
-    auto read = this->read(at, no_end, std::numeric_limits<std::size_t>::max());
-    if (!read) return std::move(read).error();
-    for (LogEntry& entry : read->entries) recovered.entries.push_back(std::move(entry));
-    if (!read->damaged) break;
-    // Of the rest of a stretch that is known to be damaged nothing is read.
-    Piece piece = index_.find(read->damaged, no_end);
-    if (!piece.damaged()) {
-      index_.put_damaged({read->damaged, read->damaged.next()}, piece.segment, piece.block,
-                         piece.blocks);
-      piece.count = 1;
-    }
-    at = Position(piece.end());
-  }
-  // Chosen entries have no gaps.
-  recovered.damaged = index_.damaged();
-  if (recovered.kept_from < recovered.chosen_end) {
-    auto gaps = index_.gaps({recovered.kept_from, recovered.chosen_end});
-    recovered.damaged.insert(recovered.damaged.end(), gaps.begin(), gaps.end());
-  }
-  std::sort(recovered.damaged.begin(), recovered.damaged.end(),
-            [](const PositionRange& a, const PositionRange& b) { return a.first < b.first; });
-  return recovered;
 }
 
 }  // namespace

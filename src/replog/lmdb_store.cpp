@@ -137,9 +137,15 @@ Result<LogEntry> decode_entry(Position at, ByteView stored) {
 class LmdbStore final : public Store {
  public:
   LmdbStore(std::unique_ptr<Directory> directory, std::uint64_t bytes_max)
-      : owner_(std::move(directory)), directory_(owner_->path()), bytes_max_(bytes_max) {}
+      : owner_(std::move(directory)),
+        directory_(owner_->path()),
+        identity_(owner_->identity()),
+        bytes_max_(bytes_max) {}
+  // To look at.
+  LmdbStore(std::string directory, const Identity& identity)
+      : directory_(std::move(directory)), identity_(identity), bytes_max_(0) {}
 
-  const Identity& identity() const override { return owner_->identity(); }
+  const Identity& identity() const override { return identity_; }
   ~LmdbStore() override {
     if (env_ != nullptr) mdb_env_close(env_);
   }
@@ -165,7 +171,22 @@ class LmdbStore final : public Store {
     return owner_->is_new() ? owner_->make_identity() : Result<void>{};
   }
 
+  Result<void> open_view() {
+    int rc = mdb_env_create(&env_);
+    if (rc == 0) rc = mdb_env_set_maxdbs(env_, 4);
+    const unsigned flags = MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD;
+    if (rc == 0) rc = mdb_env_open(env_, directory_.c_str(), flags, 0600);
+    if (rc != 0) return storage_error("cannot open the log in " + directory_, rc);
+    auto txn = Transaction::begin(env_, MDB_RDONLY);
+    if (!txn) return std::move(txn).error();
+    rc = mdb_dbi_open(txn->get(), "entries", MDB_INTEGERKEY, &entries_);
+    if (rc == 0) rc = mdb_dbi_open(txn->get(), "meta", 0, &meta_);
+    if (rc != 0) return storage_error("cannot open the tables of " + directory_, rc);
+    return txn->commit();
+  }
+
   Result<void> commit(const std::vector<Change>& changes) override {
+    if (owner_ == nullptr) return Error{Errc::unsupported, "the store is only looked at"};
     auto txn = Transaction::begin(env_, 0);
     if (!txn) return std::move(txn).error();
     for (const Change& change : changes) {
@@ -442,6 +463,7 @@ class LmdbStore final : public Store {
 
   std::unique_ptr<Directory> owner_;
   std::string directory_;
+  Identity identity_;
   std::uint64_t bytes_max_;
   MDB_env* env_ = nullptr;
   MDB_dbi entries_ = 0;
@@ -454,6 +476,13 @@ Result<std::unique_ptr<Store>> open_lmdb_store(std::unique_ptr<Directory> direct
                                                std::uint64_t bytes_max) {
   auto store = std::make_unique<LmdbStore>(std::move(directory), bytes_max);
   if (auto opened = store->open(); !opened) return std::move(opened).error();
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+Result<std::unique_ptr<Store>> view_lmdb_store(const std::string& directory,
+                                               const Identity& identity) {
+  auto store = std::make_unique<LmdbStore>(directory, identity);
+  if (auto opened = store->open_view(); !opened) return std::move(opened).error();
   return std::unique_ptr<Store>(std::move(store));
 }
 
