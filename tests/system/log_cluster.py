@@ -220,6 +220,7 @@ class Member:
         self.listen = listen
         self.prefix = list(prefix)
         self.environment = {}
+        self.arguments = []  # NAME, VALUE, ... for the program.
         self.directory = directory or f"{cluster.base}/store{number}"
         self.socket = f"{cluster.base}/{number}.sock"
         self.log = f"{cluster.base}/{number}.log"
@@ -233,6 +234,7 @@ class Member:
                      members, "socket", self.socket]
         if self.listen:
             arguments += ["listen", self.listen]
+        arguments += self.arguments
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.prefix + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,

@@ -89,7 +89,8 @@ class Registers {
 
 class Member {
  public:
-  explicit Member(Log log) : log_(std::move(log)) {
+  // Entries are that much longer than their commands.
+  Member(Log log, std::size_t padding) : log_(std::move(log)), padding_(padding) {
     log_.follow(Position(1), [this](const std::vector<Entry>& entries) {
       std::lock_guard lock(mutex_);
       for (const Entry& entry : entries) followed_.apply(entry);
@@ -113,7 +114,7 @@ class Member {
 
  private:
   std::string write(const std::string& command, bool is_cas) {
-    Result<Position> at = log_.append(Bytes(std::string(command))).get();
+    Result<Position> at = log_.append(Bytes(command + std::string(padding_, ' '))).get();
     if (!at) return refusal(at.error());
     if (!is_cas) return "ok";
     Result<LogRange> range = log_.catch_up().get();
@@ -166,6 +167,7 @@ class Member {
   }
 
   Log log_;
+  const std::size_t padding_;
   std::mutex mutex_;
   std::condition_variable has_followed_;
   Position next_{1};     // Guarded, as all below.
@@ -234,7 +236,7 @@ std::vector<Peer> members_of(std::string text) {
 
 }  // namespace
 
-// NAME VALUE pairs: directory, self, members, socket, and at will listen.
+// NAME VALUE pairs: directory, self, members, socket, and at will listen, padding, store.
 int main(int argc, char** argv) {
   std::map<std::string, std::string> given;
   for (int i = 1; i + 1 < argc; i += 2) given[argv[i]] = argv[i + 1];
@@ -250,12 +252,14 @@ int main(int argc, char** argv) {
     options.listen = *listen;
   }
 
+  if (given["store"] == "lmdb") options.store = StoreKind::lmdb;
+
   StderrSink sink;
   Runtime runtime = Runtime::threads(
       {.security = Insecure{}, .log_sink = &sink, .log_level = LogLevel::info, .deliver_on = {}});
   Result<Log> log = Log::open(runtime, options);
   if (!log) stop(log.error().message());
-  Member member(*std::move(log));
+  Member member(*std::move(log), given.contains("padding") ? number_of(given["padding"]) : 0);
   int listener = listen_at(given["socket"]);
   std::printf("ready\n");
   std::fflush(stdout);

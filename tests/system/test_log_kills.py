@@ -15,7 +15,7 @@ class KillTest(LogTest):
         kills = 0
         with Load(cluster) as load:
             over = time.monotonic() + SECONDS
-            while time.monotonic() < over:
+            while time.monotonic() < over or kills < 3:
                 leader = cluster.leader()
                 load.wait_for_more(50)
                 leader.kill()
@@ -23,7 +23,6 @@ class KillTest(LogTest):
                 load.wait_for_more(50)  # The other two go on.
                 leader.start()
         print(f"  {kills} leaders killed", flush=True)
-        self.assertGreaterEqual(kills, 3)
         load.check()
 
     def test_members_killed_at_any_moment_lose_no_acknowledged_write(self):
@@ -64,7 +63,7 @@ class PauseTest(LogTest):
         pauses = 0
         with Load(cluster) as load:
             over = time.monotonic() + SECONDS
-            while time.monotonic() < over:
+            while time.monotonic() < over or pauses < 2:
                 leader = cluster.leader()
                 load.wait_for_more(50)
                 leader.signal(signal.SIGSTOP)
@@ -75,7 +74,6 @@ class PauseTest(LogTest):
                 leader.signal(signal.SIGCONT)  # It goes on where it was, in a term that is over.
                 pauses += 1
         print(f"  {pauses} leaders paused", flush=True)
-        self.assertGreaterEqual(pauses, 2)
         load.check()
 
 
