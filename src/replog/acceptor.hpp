@@ -18,6 +18,7 @@ struct Recovered {
   std::uint64_t chosen_term = 0;  // Of the last entry before `chosen_end` that has one.
   Configuration configuration;    // The last that was set; empty when none was.
   Position kept_from{1};          // Older entries are not kept.
+  std::uint64_t kept_term = 0;    // Of the last entry before `kept_from` that has one.
   // Positions at or after `kept_from` where an entry was durable that cannot be read any more, or
   // cannot be told from one that never was: this member must not answer for them.
   std::vector<PositionRange> damaged;
@@ -42,6 +43,8 @@ class Acceptor {
 
   // Entries before `end` are durable and settled: memory may forget them.
   void release(Position end) { window_.release_before(end); }
+  // Everything before `first` is chosen, here or not.
+  void begin_at(Position first) { window_.begin_at(first); }
 
  private:
   NodeId self_;

@@ -15,6 +15,8 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
       settled_term_(std::max(recovered.chosen_term,
                              last_term(acceptor_.window(), recovered.first, recovered.chosen_end))),
       recorded_chosen_end_(recovered.chosen_end),
+      kept_from_(recovered.kept_from),
+      kept_term_(recovered.kept_term),
       highest_(recovered.promised),
       heard_leader_at_(now - options.election_timeout),
       lease_(options.election_timeout, options.clock_drift_permille_max),
@@ -25,6 +27,13 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
   CLUSTER_CHECK(configuration_.has(options_.self), "a member is one of the members");
   CLUSTER_CHECK(chosen_end_ >= Position(1), "positions start at 1");
   CLUSTER_CHECK(recovered.first <= chosen_end_, "open entries are in memory");
+  CLUSTER_CHECK(kept_from_ <= recovered.first, "what is in memory is kept", kept_from_,
+                recovered.first);
+  for (Position at = recovered.first; at < chosen_end_; at = at.next()) {
+    const LogEntry* entry = acceptor_.window().find(at);
+    // A crash may have come between the choice and the forgetting.
+    if (entry != nullptr && entry->value.kind == Kind::truncate) note_truncate(*entry);
+  }
   bool is_alone = configuration_.voters().size() == 1;
   postpone_election(now);
   if (!is_alone) return;
@@ -133,6 +142,9 @@ void Core::finish(Effects& effects) {
   if (!effects.changes.empty() && chosen_end_ > recorded_chosen_end_) {
     recorded_chosen_end_ = chosen_end_;
     effects.changes.push_back(SetChosenEnd{chosen_end_, settled_term_});
+  }
+  if (forget_before_ > kept_from_) {
+    effects.then.push_back(ForgetBefore{std::exchange(forget_before_, Position{})});
   }
   // Half a window at a time, so that the search for its edge is rare.
   if (settled_bytes_ > options_.window_bytes / 2) {

@@ -35,6 +35,7 @@ struct CoreOptions {
   Duration tell_delay = std::chrono::milliseconds(1);
   std::size_t window_bytes = 16u << 20;     // Chosen entries kept in memory for members that lag.
   std::size_t answer_bytes_max = 1u << 20;  // Of a Promised or Learned.
+  bool has_state_machine = false;           // Forgets by snapshots only.
   PipelineLimits pipeline;
   // A leader may answer reads by its lease; the same at all members, like the election timeout.
   bool lease_reads = false;
@@ -62,6 +63,8 @@ class Core {
   void on_catch_up(Time now, std::uint64_t tag, Effects&);
   // Answers CommandEnded with the same tag, which this member never uses again.
   void on_command(Time now, std::uint64_t tag, CommandBody, Effects&);
+  // What is before `first` is to be forgotten; `term` is of the last entry there that has one.
+  void on_base(Position first, std::uint64_t term, Effects&);
   // Makes this member the leader of a new term, whoever leads.
   void on_campaign(Time now, Effects&);
   // The disk has finished no sync for too long, or has finished one again.
@@ -82,6 +85,8 @@ class Core {
   Role role() const { return role_; }
   bool is_disk_stalled() const { return is_disk_stalled_; }
   Position chosen_end() const { return chosen_end_; }
+  Position kept_from() const { return kept_from_; }  // Older entries are not kept.
+  std::uint64_t kept_term() const { return kept_term_; }
   const Acceptor& acceptor() const { return acceptor_; }
   const Configuration& configuration() const { return configuration_; }
   Leadership leadership() const;
@@ -142,6 +147,12 @@ class Core {
   void send_waiting(Effects&);
   void fail_forwarded(std::string_view why, Effects&);
 
+  // The log's beginning (core_base.cpp).
+  void on(Time, NodeId, const SnapshotOffered&, Effects&);
+  void note_truncate(const LogEntry&);
+  void offer(NodeId to, Effects&);
+  void begin_at(Time, const SnapshotOffered&, Effects&);
+
   // Operators' commands (core_commands.cpp).
   void on(Time, NodeId, const Command&, Effects&);
   void on(Time, NodeId, const Commanded&, Effects&);
@@ -173,6 +184,10 @@ class Core {
   std::uint64_t settled_term_;     // Of the last entry before `chosen_end_` that has one.
   std::size_t settled_bytes_ = 0;  // Chosen since the window's edge was last looked for.
   Position recorded_chosen_end_;   // The hint on disk.
+  Position kept_from_;
+  std::uint64_t kept_term_;  // Of the last entry before it that has one.
+  Position
+      forget_before_;  // By a truncation that is chosen; none, or not after `kept_from_`: done.
 
   Role role_ = Role::follower;
   Ballot ballot_;   // Ours, as candidate or leader.

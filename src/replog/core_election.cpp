@@ -90,6 +90,9 @@ void Core::on(Time now, NodeId from, const Prepare& asked, Effects& effects) {
   if (from == options_.self) return;
   note_ballot(asked.ballot);
   if (asked.ballot.member != from) return;
+  // It asks for more than we can answer for, so it gets no promise, and cannot win with us. It
+  // must learn first how the log begins.
+  if (asked.from < kept_from_) return offer(from, effects);
   // A question from before the present leader's election must not unseat it here.
   if (asked.ballot < leader_ballot_) {
     effects.now.push_back(Send{from, Promised{.ballot = asked.ballot, .promised = leader_ballot_}});

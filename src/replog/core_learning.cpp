@@ -81,6 +81,7 @@ void Core::ask_to_learn(Time now, Effects& effects) {
 void Core::on(Time now, NodeId from, const Learn& asked, Effects& effects) {
   (void)now;
   if (from == options_.self || !asked.from || asked.from >= chosen_end_) return;
+  if (asked.from < kept_from_) return offer(from, effects);
   Learned answer{.entries = {}, .chosen_end = chosen_end_};
   const Window& window = acceptor_.window();
   if (asked.from < window.first()) {
@@ -126,7 +127,10 @@ void Core::advance(Position end, Effects& effects) {
   const Window& window = acceptor_.window();
   settled_term_ = std::max(settled_term_, last_term(window, chosen_end_, end));
   for (Position at = chosen_end_; at < end; at = at.next()) {
-    if (const LogEntry* entry = window.find(at)) settled_bytes_ += entry->value.cost();
+    const LogEntry* entry = window.find(at);
+    if (entry == nullptr) continue;
+    settled_bytes_ += entry->value.cost();
+    if (entry->value.kind == Kind::truncate) note_truncate(*entry);
   }
   chosen_end_ = end;
   known_chosen_end_ = std::max(known_chosen_end_, end);

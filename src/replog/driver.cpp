@@ -32,6 +32,7 @@ CoreOptions core_options(const LogOptions& options, const Identity& identity,
   core.pipeline = limits.pipeline;
   core.lease_reads = options.lease_reads;
   core.clock_drift_permille_max = options.clock_drift_permille_max;
+  core.has_state_machine = options.state_machine != nullptr;
   return core;
 }
 
@@ -91,7 +92,7 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
       first_tag_((host.random_seed() << 32) + 1),
       next_catch_up_((host.random_seed() << 32) + 1),
       next_command_(next_catch_up_) {
-  snapshot_.range.end = core_.chosen_end();
+  snapshot_.range = LogRange{core_.kept_from(), core_.chosen_end()};
   this->publish();
   runtime::PeerLinksOptions links;
   links.self = options_.self;
@@ -152,9 +153,16 @@ void Driver::act_one(Send&& send) {
 }
 
 void Driver::act_one(SendStored&& send) {
+  if (auto* offered = std::get_if<SnapshotOffered>(&send.message)) {
+    auto term = term_before(send.end);
+    if (!term) return fail(term.error());
+    offered->term = *term;
+    return act_one(Send{send.to, std::move(*offered)});
+  }
   auto stored = store_->read(send.first, send.end, limits_.answer_bytes_max);
   if (!stored) return fail(stored.error());
-  if (stored->entries.empty()) return;
+  // What was forgotten meanwhile is no answer: a promise that omits it would tell of a hole.
+  if (stored->entries.empty() || stored->entries.front().position != send.first) return;
   Position next = stored->entries.back().position.next();
   Message message;
   if (auto* promised = std::get_if<Promised>(&send.message)) {
@@ -173,6 +181,20 @@ void Driver::act_one(Chosen&& chosen) {
   snapshot_.range.end = chosen.end;
   publish();
   feed_all();
+}
+
+void Driver::act_one(LogBegins&& begins) {
+  snapshot_.range.first = begins.first;
+  snapshot_.range.end = std::max(snapshot_.range.end, begins.first);
+  publish();
+}
+
+void Driver::act_one(ForgetBefore&& forget) {
+  auto term = term_before(forget.first);
+  if (!term) return fail(term.error());
+  Effects effects;
+  core_.on_base(forget.first, *term, effects);
+  perform(std::move(effects));
 }
 
 void Driver::act_one(Appended&& appended) { finish_append(appended.tag, appended.position); }
@@ -337,6 +359,29 @@ void Driver::expire(Time now) {
   serve_writers(snapshot_.leadership);
 }
 
+// Of the last entry before `end` that has one. Few have none, so a look back is short.
+Result<std::uint64_t> Driver::term_before(Position end) const {
+  for (Position at = end; at > core_.kept_from();) {
+    Position first = Position(at.value() > 64 ? at.value() - 64 : 1);
+    first = std::max(first, core_.kept_from());
+    auto found = entries(first, at, limits_.answer_bytes_max);
+    // Large entries, or the edge of memory: as many as there are, and on from there.
+    std::uint64_t term = 0;
+    for (Position next = first; next < at;) {
+      if (!found) return std::move(found).error();
+      if (found->empty()) break;
+      for (const LogEntry& entry : *found) {
+        if (entry.value.term != 0) term = entry.value.term;
+      }
+      next = found->back().position.next();
+      if (next < at) found = entries(next, at, limits_.answer_bytes_max);
+    }
+    if (term != 0) return term;
+    at = first;
+  }
+  return core_.kept_term();
+}
+
 Result<std::vector<LogEntry>> Driver::entries(Position from, Position to,
                                               std::size_t bytes_max) const {
   const Window& window = core_.acceptor().window();
@@ -459,6 +504,7 @@ void Driver::feed_all() {
 
 void Driver::feed(const std::shared_ptr<Tail>& tail) {
   while (!tail->is_busy && tail->next < snapshot_.range.end && !has_failed()) {
+    tail->next = std::max(tail->next, snapshot_.range.first);
     auto found = entries(tail->next, snapshot_.range.end, tail_bytes_max);
     if (!found) return fail(found.error());
     if (found->empty()) return;

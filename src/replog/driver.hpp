@@ -97,6 +97,8 @@ class Driver {
   void act_one(Send&&);
   void act_one(SendStored&&);
   void act_one(Chosen&&);
+  void act_one(LogBegins&&);
+  void act_one(ForgetBefore&&);
   void act_one(Appended&&);
   void act_one(AppendFailed&&);
   void act_one(CaughtUp&&);
@@ -118,6 +120,7 @@ class Driver {
   void tell(const std::shared_ptr<Watcher>&);
   void arm();
   void publish();
+  Result<std::uint64_t> term_before(Position end) const;
   Result<std::vector<LogEntry>> entries(Position from, Position to, std::size_t bytes_max) const;
 
   runtime::Host& host_;

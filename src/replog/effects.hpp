@@ -21,13 +21,28 @@ struct Send {
 };
 
 // A message whose entries lie in the store: the driver reads from `first` on, stops before `end` or
-// when the message is large enough, fills `entries` (and `next` of a Promised), and sends.
+// when the message is large enough, fills `entries` (and `next` of a Promised), and sends. The
+// range is of chosen entries; where its beginning is missing, it was forgotten meanwhile, and
+// nothing is sent. Of a SnapshotOffered the driver fills `term`, as of `end`.
 struct SendStored {
   NodeId to;
-  std::variant<Promised, Learned> message;
+  std::variant<Promised, Learned, SnapshotOffered> message;
   Position first;
   Position end;
   friend bool operator==(const SendStored&, const SendStored&) = default;
+};
+
+// The log begins at `first` here: what was before it is forgotten, or never came.
+struct LogBegins {
+  Position first;
+  friend bool operator==(const LogBegins&, const LogBegins&) = default;
+};
+
+// A truncation is chosen: the driver finds the term of the last entry before `first` that has one,
+// and calls `Core::on_base`.
+struct ForgetBefore {
+  Position first;
+  friend bool operator==(const ForgetBefore&, const ForgetBefore&) = default;
 };
 
 // Positions before `end` are chosen and can be read here.
@@ -72,8 +87,8 @@ struct Release {
   friend bool operator==(const Release&, const Release&) = default;
 };
 
-using Action = std::variant<Send, SendStored, Chosen, Appended, AppendFailed, CaughtUp,
-                            CommandEnded, LeadershipChanged, Release>;
+using Action = std::variant<Send, SendStored, Chosen, LogBegins, ForgetBefore, Appended,
+                            AppendFailed, CaughtUp, CommandEnded, LeadershipChanged, Release>;
 
 struct SetPromise {
   Ballot ballot;

@@ -258,12 +258,11 @@ class LmdbStore final : public Store {
     if (auto read = get_ballot(txn->get(), "promise", recovered.promised); !read) {
       return std::move(read).error();
     }
-    std::uint64_t base_term = 0;
     auto read = get_position(txn->get(), "chosen_end", recovered.chosen_end, recovered.chosen_term);
-    if (read) read = get_position(txn->get(), "base", recovered.kept_from, base_term);
+    if (read) read = get_position(txn->get(), "base", recovered.kept_from, recovered.kept_term);
     if (read) read = get_configuration(txn->get(), recovered.configuration);
     if (!read) return std::move(read).error();
-    recovered.chosen_term = std::max(recovered.chosen_term, base_term);
+    recovered.chosen_term = std::max(recovered.chosen_term, recovered.kept_term);
     recovered.chosen_end = std::max(recovered.chosen_end, recovered.kept_from);
 
     Cursor cursor(txn->get(), entries_);

@@ -2,6 +2,7 @@
 // chosen ones before them as fit. Older ones are in the store.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <vector>
@@ -57,6 +58,12 @@ class Window {
       slots_.pop_front();
       first_ = first_.next();
     }
+  }
+
+  // Forgets what is before `first`, and goes on there even where it ended before.
+  void begin_at(Position first) {
+    release_before(first);
+    first_ = std::max(first_, first);
   }
 
   // The term of the last entry of [from, to) that has one; 0 when none has.

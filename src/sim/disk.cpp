@@ -24,6 +24,7 @@ Result<void> SimStore::commit(const std::vector<replog::Change>& changes) {
     } else {
       const auto& base = std::get<replog::SetBase>(change);
       disk_.kept_from = base.first;
+      disk_.kept_term = base.term;
       disk_.entries.erase(disk_.entries.begin(), disk_.entries.lower_bound(base.first));
     }
   }
@@ -59,16 +60,18 @@ Result<replog::RangeCheck> SimStore::check(Position first, Position end,
 }
 
 Result<replog::Recovered> SimStore::recover(std::size_t window_bytes) {
+  Position chosen_end = std::max(disk_.chosen_end, disk_.kept_from);
   replog::Recovered recovered{.promised = disk_.promised,
-                              .chosen_end = disk_.chosen_end,
-                              .first = disk_.chosen_end,
+                              .chosen_end = chosen_end,
+                              .first = chosen_end,
                               .entries = {},
-                              .chosen_term = disk_.chosen_term,
+                              .chosen_term = std::max(disk_.chosen_term, disk_.kept_term),
                               .configuration = disk_.configuration,
                               .kept_from = disk_.kept_from,
+                              .kept_term = disk_.kept_term,
                               .damaged = {}};
   std::size_t bytes = 0;
-  auto at = disk_.entries.lower_bound(disk_.chosen_end);
+  auto at = disk_.entries.lower_bound(chosen_end);
   while (at != disk_.entries.begin() && bytes < window_bytes) {
     --at;
     bytes += at->second.value.cost();

@@ -14,6 +14,7 @@ struct Disk {
   std::uint64_t chosen_term = 0;
   replog::Configuration configuration;
   Position kept_from{1};
+  std::uint64_t kept_term = 0;
   std::map<Position, replog::LogEntry> entries;
   bool fails = false;  // The next commit fails.
 };

@@ -180,11 +180,12 @@ void LogChecker::on_core(NodeId member, const replog::Core& core, const Disk& di
   Position& seen = seen_.try_emplace(member, Position(1)).first->second;
   const replog::Window& window = core.acceptor().window();
   for (; seen < core.chosen_end(); seen = seen.next()) {
+    // What is forgotten was chosen: others saw it, or it was chosen in this very step.
+    if (seen < core.kept_from() && chosen(seen) != nullptr) continue;
     const replog::LogEntry* entry = window.find(seen);
     if (auto kept = disk.entries.find(seen); seen < window.first() && kept != disk.entries.end()) {
       entry = &kept->second;
     }
-    if (entry == nullptr && seen < disk.kept_from) continue;  // Released from the disk too.
     if (entry == nullptr) {
       return violated("member " + std::to_string(member.value()) + " calls position " + text(seen) +
                       " chosen and does not have it");
@@ -280,15 +281,23 @@ void LogChecker::on_step_end() {
   unchecked_.clear();
 }
 
-void LogChecker::on_applied(NodeId member, const Entry& entry) {
-  std::size_t& index = applied_[member];
-  if (index == history_.size()) {
-    history_.push_back(entry);
-  } else if (history_[index] != entry) {
-    violated("member " + std::to_string(member.value()) + " applied position " +
-             text(entry.position) + " where another had applied " + text(history_[index].position));
+void LogChecker::on_applied(NodeId member, const Entry& entry, Position kept_from) {
+  const replog::Value* value = chosen(entry.position);
+  bool is_right =
+      value != nullptr && value->kind == replog::Kind::data && value->data == entry.data;
+  if (!is_right) violated(name_of(member) + " applied another value at " + text(entry.position));
+  Position& last = applied_[member];
+  if (entry.position <= last) {
+    violated(name_of(member) + " applied " + text(entry.position) + " after " + text(last));
   }
-  index += 1;
+  for (Position at = std::max(last.next(), kept_from); at < entry.position; at = at.next()) {
+    const replog::Value* skipped = chosen(at);
+    if (skipped == nullptr || skipped->kind == replog::Kind::data) {
+      return violated(name_of(member) + " applied " + text(entry.position) + " and not " +
+                      text(at));
+    }
+  }
+  last = entry.position;
   highest_seen_ = std::max(highest_seen_, entry.position);
 }
 

@@ -48,8 +48,9 @@ class LogChecker {
   void on_not_applied(const Bytes&);
   // The step is over: every member's core was shown.
   void on_step_end();
-  void on_applied(NodeId, const Entry&);
-  void on_apply_restart(NodeId member) { applied_[member] = 0; }
+  // `kept_from`: where the member's log begins; it need not see what is older.
+  void on_applied(NodeId, const Entry&, Position kept_from);
+  void on_apply_restart(NodeId member) { applied_[member] = Position{}; }
   void on_caught_up(Position seen_before, const LogRange&);
 
   // Nobody may read less from now on.
@@ -99,10 +100,9 @@ class LogChecker {
   Position highest_seen_;
   std::unordered_map<std::string, Position> place_of_;  // Of each data value.
   std::unordered_set<std::string> not_applied_;
-  std::vector<Entry> history_;  // As the first state machine saw it.
-  std::map<NodeId, std::size_t> applied_;
-  std::uint64_t last_term_ = 0;    // Of the chosen prefix.
-  std::uint64_t leader_term_ = 0;  // Of the last leader's entry in the chosen prefix.
+  std::map<NodeId, Position> applied_;  // The last one, in this life.
+  std::uint64_t last_term_ = 0;         // Of the chosen prefix.
+  std::uint64_t leader_term_ = 0;       // Of the last leader's entry in the chosen prefix.
 };
 
 // The term that a simulated append was made under: "w<term>:..." for a writer's, 0 for any other's.

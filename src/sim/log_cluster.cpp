@@ -168,8 +168,9 @@ void LogCluster::start(LogMember& member) {
         with_news_.push_back(&member);
       },
       options_.limits);
-  member.driver->follow(Position(1), [this, id = member.peer.id](const std::vector<Entry>& batch) {
-    for (const Entry& entry : batch) checker_.on_applied(id, entry);
+  member.driver->follow(Position(1), [this, &member](const std::vector<Entry>& batch) {
+    Position kept_from = member.driver->core().kept_from();
+    for (const Entry& entry : batch) checker_.on_applied(member.peer.id, entry, kept_from);
   });
 }
 
@@ -276,6 +277,17 @@ void LogCluster::start_writer(LogMember& member,
   });
 }
 
+void LogCluster::truncate(LogMember& member, Position to) {
+  ask(member, [this, &member, to] {
+    Promise<Position> promise;
+    promise.op().then([this, &member](const Result<Position>& kept_from) {
+      if (member.is_down) return;
+      coverage_.count(kept_from ? "the log was shortened" : "the log was not shortened");
+    });
+    member.driver->truncate(to, std::move(promise));
+  });
+}
+
 void LogCluster::observe(ProcessId from, const Bytes& bytes, bool is_doubled) {
   auto envelope = replog::decode_envelope(bytes);
   CLUSTER_CHECK(envelope.has_value(), "members' messages can be decoded");
@@ -295,6 +307,8 @@ void LogCluster::count_message(const LogMember& from, const replog::Message& mes
   if (auto* told = std::get_if<replog::Learned>(&message)) {
     bool is_stored = !told->entries.empty() && told->entries.front().position < in_memory;
     if (is_stored) coverage_.count("learned from a store");
+  } else if (std::holds_alternative<replog::SnapshotOffered>(message)) {
+    coverage_.count("one that lacked forgotten entries was told how the log begins");
   } else if (auto* answer = std::get_if<replog::Promised>(&message)) {
     bool is_stored = answer->granted && answer->first < in_memory;
     if (is_stored) coverage_.count("a promise told from a store");

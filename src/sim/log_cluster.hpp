@@ -86,6 +86,7 @@ class LogCluster {
   void append(LogMember&, std::string text, std::uint64_t term,
               std::function<void(const Result<Position>&)> done);
   void catch_up(LogMember&, std::function<void(const Result<LogRange>&)> done);
+  void truncate(LogMember&, Position to);
   void start_writer(LogMember&, std::function<void(const Result<std::uint64_t>&)> done);
 
   std::uint64_t crashes() const { return crashes_; }

@@ -19,7 +19,7 @@ struct Plan {
   RegisterPlan clients;
   NetworkFaults network;
   Duration crash_mean{}, cut_mean{}, writer_mean{}, depose_mean{}, pause_mean{}, drift_mean{},
-      disk_error_mean{}, fault_time{};
+      disk_error_mean{}, truncate_mean{}, fault_time{};
 };
 
 // Swarm testing: each run has its own mix of faults, many of them none of a kind.
@@ -53,6 +53,11 @@ Plan plan_of(const LogRunOptions& options) {
   plan.clients.keys = one_of({1, 2, 4});
   plan.clients.think_max = milliseconds(one_of({6, 20, 80}));
   plan.cluster.has_leases = Random(options.seed ^ 0x1ea5e).chance(1, 3);
+  // From numbers of its own: other runs of old seeds stay what they were.
+  Random truncations(options.seed ^ 0x7c);
+  if (truncations.chance(1, 3)) {
+    plan.truncate_mean = milliseconds(truncations.chance(1, 2) ? 100 : 800);
+  }
   // Every second run has small limits, so that answers come in parts, memory is released, and
   // values wait for room.
   if (random.chance(1, 2)) return plan;
@@ -138,6 +143,11 @@ class LogRun {
     repeat(plan_.depose_mean, [this] { depose(); });
     repeat(plan_.writer_mean, [this] { write_as_writer(any_member()); });
     repeat(plan_.disk_error_mean, [this] { any_member().disk.fails = true; });
+    repeat(plan_.truncate_mean, [this] {
+      // Sometimes further than the log goes.
+      std::uint64_t end = cluster_.checker().chosen_end().value();
+      cluster_.truncate(any_member(), Position(1 + random().below(end + end / 10 + 1)));
+    });
     repeat(plan_.drift_mean, [this] {
       LogMember& member = any_member();
       member.process.drift_permille = any_drift();

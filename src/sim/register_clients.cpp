@@ -146,6 +146,13 @@ void RegisterClients::apply_until(LogMember& member, Position end) {
   if (machine.incarnation != member.incarnation) {
     machine = Machine{.incarnation = member.incarnation, .next = Position(1), .registers = {}};
   }
+  // What is forgotten before it was applied here would come with a snapshot.
+  Position kept_from = std::min(member.driver->snapshot().range.first, end);
+  for (; machine.next < kept_from; machine.next = machine.next.next()) {
+    const replog::Value* value = cluster_.checker().chosen(machine.next);
+    if (value->kind != replog::Kind::data) continue;
+    run_command(std::string(value->data.view()), machine.registers);
+  }
   while (machine.next < end) {
     auto entries = member.driver->read(machine.next, end, 1u << 20);
     if (!entries || entries->empty()) break;

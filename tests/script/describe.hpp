@@ -167,9 +167,14 @@ inline std::string text(const Action& action) {
     std::string operator()(const Send& a) { return text(a.message) + " to " + to_field(a.to); }
     std::string operator()(const SendStored& a) {
       return "stored " + range_text(a.first, a.end) + ' ' +
-             (a.message.index() == 0 ? "Promised" : "Learned") + " to " + to_field(a.to);
+             (a.message.index() == 0   ? "Promised"
+              : a.message.index() == 1 ? "Learned"
+                                       : "SnapshotOffered") +
+             " to " + to_field(a.to);
     }
     std::string operator()(const Chosen& a) { return "chosen_end=" + to_field(a.end); }
+    std::string operator()(const LogBegins& a) { return "begins at " + to_field(a.first); }
+    std::string operator()(const ForgetBefore& a) { return "forget before " + to_field(a.first); }
     std::string operator()(const Appended& a) {
       return "appended tag=" + to_field(a.tag) + " at=" + to_field(a.position);
     }

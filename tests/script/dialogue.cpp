@@ -234,6 +234,12 @@ void Dialogue::act(Node& node, const Action& action) {
     }
   } else if (auto* release = std::get_if<Release>(&action)) {
     node.core->release(release->end);
+  } else if (auto* forget = std::get_if<ForgetBefore>(&action)) {
+    std::uint64_t term = node.core->kept_term();
+    for (const auto& [at, entry] : node.disk.entries) {
+      if (at < forget->first && entry.value.term != 0) term = entry.value.term;
+    }
+    step(node.id, [&](Core& core, Effects& e) { core.on_base(forget->first, term, e); });
   }
 }
 
@@ -317,7 +323,9 @@ void Dialogue::show() {
     const Core& core = *node->core;
     std::string line = roles[static_cast<int>(core.role())];
     line += " promised=" + to_field(core.acceptor().promised());
-    line += " chosen_end=" + to_field(core.chosen_end()) + " log:";
+    line += " chosen_end=" + to_field(core.chosen_end());
+    if (core.kept_from() > Position(1)) line += " kept_from=" + to_field(core.kept_from());
+    line += " log:";
     const Window& window = core.acceptor().window();
     for (Position at = window.first(); at < window.end(); at = at.next()) {
       const LogEntry* entry = window.find(at);
