@@ -44,7 +44,6 @@ Endpoint free_endpoint(World& world) {
 Bytes vote(std::uint64_t from) {
   return encode(replog::Envelope{.cluster = ClusterUid(7),
                                  .from = NodeId(from),
-                                 .to = NodeId(1),
                                  .message = replog::PreVote{{.round = 1, .member = NodeId(from)}}});
 }
 
