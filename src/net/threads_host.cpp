@@ -35,6 +35,7 @@ ThreadsHost::~ThreadsHost() {
   CLUSTER_CHECK(!loop_.is_current() && !disk_.is_current() &&
                     (own_delivery_ == nullptr || !own_delivery_->is_current()),
                 "a runtime is not destroyed on one of its threads");
+  if (background_) background_->stop();
   disk_.stop();
   loop_.stop([this] { transport_.reset(); });
   if (own_delivery_) own_delivery_->stop();
@@ -48,6 +49,12 @@ WallTime ThreadsHost::wall_now() const {
 
 std::unique_ptr<runtime::Alarm> ThreadsHost::make_alarm(std::function<void()> on_wake) {
   return std::make_unique<TimerAlarm>(loop_.io(), std::move(on_wake));
+}
+
+void ThreadsHost::post_background(Callback callback) {
+  std::lock_guard lock(background_mutex_);
+  if (!background_) background_ = std::make_unique<Worker>("cluster-back");
+  background_->execute(std::move(callback));
 }
 
 std::uint64_t ThreadsHost::random_seed() { return system_random(); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "cluster/runtime.hpp"
 #include "net/node_loop.hpp"
@@ -15,8 +16,9 @@ class ThreadsHost final : public runtime::Host {
  public:
   explicit ThreadsHost(const RuntimeOptions&, TcpOptions tcp = {});
 
-  // Runs what is queued: first on the disk thread, then on the node thread, then on the delivery
-  // thread, so that every operation ends. Sessions still open are dropped without a word.
+  // Runs what is queued: first on the background and disk threads, then on the node thread, then on
+  // the delivery thread, so that every operation ends. Sessions still open are dropped without a
+  // word.
   ~ThreadsHost() override;
 
   Time now() const override;
@@ -24,6 +26,7 @@ class ThreadsHost final : public runtime::Host {
   void post(Callback callback) override { loop_.post(std::move(callback)); }
   bool on_node_thread() const override { return loop_.is_current(); }
   void post_disk(Callback callback) override { disk_.execute(std::move(callback)); }
+  void post_background(Callback callback) override;
   const std::shared_ptr<Executor>& delivery() const override { return delivery_; }
   std::unique_ptr<runtime::Alarm> make_alarm(std::function<void()> on_wake) override;
   runtime::Transport& transport() override { return *transport_; }
@@ -35,6 +38,8 @@ class ThreadsHost final : public runtime::Host {
   Logger logger_;
   NodeLoop loop_;
   Worker disk_;
+  std::mutex background_mutex_;
+  std::unique_ptr<Worker> background_;    // Guarded: started when first asked for.
   std::shared_ptr<Worker> own_delivery_;  // None when continuations run elsewhere.
   std::shared_ptr<Executor> delivery_;
   std::unique_ptr<TcpTransport> transport_;

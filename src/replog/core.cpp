@@ -86,6 +86,8 @@ void Core::on_time(Time now, Effects& effects) {
       break;
   }
   if (known_chosen_end_ > chosen_end_ && now >= learn_again_at_) ask_to_learn(now, effects);
+  if (install_ && now >= install_->ask_again_at) fetch(now, effects);
+  if (now >= serve_again_at_) serve_waiting(now, effects);
   ask_leader(now, effects);
   finish(effects);
 }
@@ -133,6 +135,8 @@ Time Core::deadline() const {
   if (role_ == Role::candidate) at = std::min(at, prepare_again_at_);
   if (role_ == Role::leader) at = std::min({heartbeat_at_, tell_at_, check_at_});
   if (known_chosen_end_ > chosen_end_) at = std::min(at, learn_again_at_);
+  if (install_) at = std::min(at, install_->ask_again_at);
+  at = std::min(at, serve_again_at_);
   if (leader_ && leader_ != options_.self) at = std::min(at, own_reads_.deadline());
   return at;
 }

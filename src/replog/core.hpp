@@ -36,6 +36,8 @@ struct CoreOptions {
   std::size_t window_bytes = 16u << 20;     // Chosen entries kept in memory for members that lag.
   std::size_t answer_bytes_max = 1u << 20;  // Of a Promised or Learned.
   bool has_state_machine = false;           // Forgets by snapshots only.
+  std::size_t snapshot_chunk_bytes = 512u << 10;
+  std::size_t catch_up_bytes_per_second = 64u << 20;  // To all that are behind; 0: no limit.
   PipelineLimits pipeline;
   // A leader may answer reads by its lease; the same at all members, like the election timeout.
   bool lease_reads = false;
@@ -65,6 +67,12 @@ class Core {
   void on_command(Time now, std::uint64_t tag, CommandBody, Effects&);
   // What is before `first` is to be forgotten; `term` is of the last entry there that has one.
   void on_base(Position first, std::uint64_t term, Effects&);
+  // A snapshot of ours is durable: it is offered from now on.
+  void on_snapshot(SnapshotOffered made, Effects&);
+  // See WriteSnapshot. `on_installed` at the start too, where a snapshot reaches further than the
+  // log.
+  void on_snapshot_written(Time now, std::uint64_t id, Effects&);
+  void on_installed(Time now, const SnapshotOffered&, bool is_sound, Effects&);
   // Makes this member the leader of a new term, whoever leads.
   void on_campaign(Time now, Effects&);
   // The disk has finished no sync for too long, or has finished one again.
@@ -153,6 +161,15 @@ class Core {
   void offer(NodeId to, Effects&);
   void begin_at(Time, const SnapshotOffered&, Effects&);
 
+  // Snapshots, and who is served when (core_snapshot.cpp).
+  void consider(Time, NodeId, const SnapshotOffered&, Effects&);
+  void fetch(Time, Effects&);
+  void on(Time, NodeId, const SnapshotChunk&, Effects&);
+  void on(Time, NodeId, const SnapshotFetch&, Effects&);
+  bool take_turn(Time, NodeId, std::variant<Learn, SnapshotFetch> asked);
+  void charge(std::size_t bytes);
+  void serve_waiting(Time, Effects&);
+
   // Operators' commands (core_commands.cpp).
   void on(Time, NodeId, const Command&, Effects&);
   void on(Time, NodeId, const Commanded&, Effects&);
@@ -186,8 +203,23 @@ class Core {
   Position recorded_chosen_end_;   // The hint on disk.
   Position kept_from_;
   std::uint64_t kept_term_;  // Of the last entry before it that has one.
-  Position
-      forget_before_;  // By a truncation that is chosen; none, or not after `kept_from_`: done.
+  Position forget_before_;   // By a truncation that is chosen; not after `kept_from_`: done.
+  std::optional<SnapshotOffered> snapshot_;  // The newest that is durable here.
+  struct Install {
+    NodeId teller;
+    SnapshotOffered offered;
+    std::uint64_t offset = 0;  // What is before it is here.
+    bool is_whole = false;     // All of it, and not yet durable.
+    Time ask_again_at = time_never;
+    Time heard_at{};
+  };
+  std::optional<Install> install_;
+  // Members that are behind and must wait for their turn, each with what it asked last.
+  using CatchUpQuestion = std::variant<Learn, SnapshotFetch>;
+  std::map<NodeId, CatchUpQuestion> to_serve_;
+  std::int64_t serve_bytes_ = 1;  // What may be sent now; below 0: too much was.
+  Time served_at_{};
+  Time serve_again_at_ = time_never;
 
   Role role_ = Role::follower;
   Ballot ballot_;   // Ours, as candidate or leader.

@@ -30,6 +30,10 @@ void Core::note_truncate(const LogEntry& entry) {
 // To one that lacks entries which are not kept here.
 void Core::offer(NodeId to, Effects& effects) {
   if (to == options_.self) return;
+  if (options_.has_state_machine) {
+    if (snapshot_) effects.now.push_back(Send{to, *snapshot_});
+    return;
+  }
   SnapshotOffered offered{.end = kept_from_, .term = kept_term_, .configuration = configuration_};
   // The members as of its end: where those before the last change are not known any more, the log
   // begins after that change for the one that takes this.
@@ -47,11 +51,9 @@ void Core::on(Time now, NodeId from, const SnapshotOffered& offered, Effects& ef
   if (from == options_.self || offered.end <= chosen_end_) return;
   // A leader has what was chosen before its term, or learns it from a newer one.
   if (role_ == Role::leader) return;
-  if (options_.has_state_machine) {
-    log_.error("offered no snapshot, which a state machine needs", "by", from);
-    return;
-  }
+  known_chosen_end_ = std::max(known_chosen_end_, offered.end);
   teller_ = from;
+  if (options_.has_state_machine) return consider(now, from, offered, effects);
   begin_at(now, offered, effects);
 }
 

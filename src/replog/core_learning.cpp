@@ -79,18 +79,20 @@ void Core::ask_to_learn(Time now, Effects& effects) {
 }
 
 void Core::on(Time now, NodeId from, const Learn& asked, Effects& effects) {
-  (void)now;
   if (from == options_.self || !asked.from || asked.from >= chosen_end_) return;
   if (asked.from < kept_from_) return offer(from, effects);
+  if (!take_turn(now, from, asked)) return;
   Learned answer{.entries = {}, .chosen_end = chosen_end_};
   const Window& window = acceptor_.window();
   if (asked.from < window.first()) {
+    charge(options_.answer_bytes_max);
     effects.now.push_back(
         SendStored{from, std::move(answer), asked.from, std::min(window.first(), chosen_end_)});
     return;
   }
   Position next;
   answer.entries = window.range(asked.from, chosen_end_, options_.answer_bytes_max, next);
+  for (const LogEntry& entry : answer.entries) charge(entry.value.cost());
   effects.now.push_back(Send{from, std::move(answer)});
 }
 

@@ -33,6 +33,8 @@ CoreOptions core_options(const LogOptions& options, const Identity& identity,
   core.lease_reads = options.lease_reads;
   core.clock_drift_permille_max = options.clock_drift_permille_max;
   core.has_state_machine = options.state_machine != nullptr;
+  core.snapshot_chunk_bytes = limits.snapshot_chunk_bytes;
+  core.catch_up_bytes_per_second = options.catch_up_bytes_per_second;
   return core;
 }
 
@@ -70,7 +72,8 @@ struct Driver::Watcher {
 
 Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_ptr<Store> store,
                Recovered recovered, LogOptions options,
-               std::function<void(const Snapshot&)> publish, DriverLimits limits)
+               std::function<void(const Snapshot&)> publish, DriverLimits limits,
+               DriverSnapshots snapshots)
     : host_(host),
       options_(std::move(options)),
       limits_(limits),
@@ -102,20 +105,11 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
       [this](const runtime::PeerIdentity& sender, Bytes message) {
         return on_message(sender, std::move(message));
       });
+  if (options_.state_machine != nullptr) start_applier(std::move(snapshots));
   arm();
 }
 
 Driver::~Driver() = default;
-
-template <class F>
-void Driver::step(F input) {
-  if (has_failed()) return;
-  Effects effects;
-  input(effects);
-  perform(std::move(effects));
-  drain_self();
-  arm();
-}
 
 void Driver::perform(Effects&& effects) {
   for (Action& action : effects.now) act(std::move(action));
@@ -181,6 +175,7 @@ void Driver::act_one(Chosen&& chosen) {
   snapshot_.range.end = chosen.end;
   publish();
   feed_all();
+  if (applier_) applier_->advance(chosen.end);
 }
 
 void Driver::act_one(LogBegins&& begins) {
@@ -491,6 +486,9 @@ void Driver::serve_writers(const Leadership& leadership) {
 }
 
 void Driver::follow(Position from, std::function<void(const std::vector<Entry>&)> observer) {
+  if (options_.state_machine != nullptr) {
+    return log_.error("a log with a state machine is followed by it alone");
+  }
   auto tail = std::make_shared<Tail>();
   tail->next = std::max(from, snapshot_.range.first);
   tail->observer = std::move(observer);
@@ -584,6 +582,7 @@ void Driver::fail(const Error& why) {
   commands_.clear();
   for (OpenWriter& open : writers_) open.promise.complete(failure);
   writers_.clear();
+  if (applier_) applier_->stop(failure);
   for (const auto& watcher : watchers_) tell(watcher);
   alarm_->set(time_never);
 }
@@ -602,6 +601,14 @@ Metrics Driver::metrics() const {
                      static_cast<double>(committer_.last_write().count()) / 1e6});
   metrics.push_back({"cluster_log_garbage_total", "Messages that made no sense.",
                      Metric::Kind::counter, static_cast<double>(garbage_)});
+  if (applier_) {
+    metrics.push_back({"cluster_log_applied_end", "The state machine has what is before it.",
+                       Metric::Kind::gauge, static_cast<double>(applier_->applied_end().value())});
+    metrics.push_back({"cluster_log_snapshots_total", "Snapshots taken.", Metric::Kind::counter,
+                       static_cast<double>(applier_->snapshots())});
+    metrics.push_back({"cluster_log_restores_total", "Times the state was restored.",
+                       Metric::Kind::counter, static_cast<double>(applier_->restores())});
+  }
   metrics.push_back({"cluster_log_failed", "1 when this replica has stopped for good.",
                      Metric::Kind::gauge, has_failed() ? 1.0 : 0.0});
   return metrics;

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "cluster/log.hpp"
+#include "replog/applier.hpp"
 #include "replog/core.hpp"
+#include "replog/snapshot_transfer.hpp"
 #include "replog/store.hpp"
 #include "runtime/committer.hpp"
 #include "runtime/host.hpp"
@@ -37,14 +39,23 @@ struct AppendCall {
 struct DriverLimits {
   std::size_t window_bytes = 16u << 20;
   std::size_t answer_bytes_max = 1u << 20;
+  std::size_t snapshot_chunk_bytes = 512u << 10;
   PipelineLimits pipeline;
+};
+
+// Of a log with a state machine: where its snapshots are, and those that are sound, the newest
+// first.
+struct DriverSnapshots {
+  std::shared_ptr<SnapshotFiles> files;
+  std::vector<SnapshotOffered> sound;
 };
 
 class Driver {
  public:
   // `publish` is called with each new snapshot.
   Driver(runtime::Host&, runtime::ListenerId, std::shared_ptr<Store>, Recovered, LogOptions,
-         std::function<void(const Snapshot&)> publish, DriverLimits limits = {});
+         std::function<void(const Snapshot&)> publish, DriverLimits limits = {},
+         DriverSnapshots snapshots = {});
   ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
@@ -57,11 +68,14 @@ class Driver {
   // Carried out by the leader, whoever that is; completes with its answer, or why there is none.
   void command(CommandBody, Promise<Commanded> promise);
   void truncate(Position to, Promise<Position> promise);
+  void take_snapshot(Promise<Position> promise);
+  void read_barrier(Promise<Position> promise);
   // Completes with the term.
   void start_writer(Promise<std::uint64_t> promise);
 
   ClusterUid cluster() const { return store_->identity().cluster; }
   const Core& core() const { return core_; }
+  const Applier* applier() const { return applier_.get(); }  // None without a state machine.
   const Snapshot& snapshot() const { return snapshot_; }
   bool has_failed() const { return snapshot_.failure.has_value(); }
   bool is_connected(NodeId peer) const { return links_->is_connected(peer); }
@@ -97,6 +111,9 @@ class Driver {
   void act_one(Send&&);
   void act_one(SendStored&&);
   void act_one(Chosen&&);
+  void act_one(WriteSnapshot&&);
+  void act_one(SendSnapshot&&);
+  void act_one(RestoreState&&);
   void act_one(LogBegins&&);
   void act_one(ForgetBefore&&);
   void act_one(Appended&&);
@@ -120,6 +137,8 @@ class Driver {
   void tell(const std::shared_ptr<Watcher>&);
   void arm();
   void publish();
+  void start_applier(DriverSnapshots);
+  void keep_from(const SnapshotOffered&, Position first, std::uint64_t term);
   Result<std::uint64_t> term_before(Position end) const;
   Result<std::vector<LogEntry>> entries(Position from, Position to, std::size_t bytes_max) const;
 
@@ -150,11 +169,23 @@ class Driver {
   std::uint64_t last_term_ = 0;       // The latest that was heard of.
   std::uint64_t campaign_above_ = 0;  // A campaign's term is a newer one.
 
+  std::unique_ptr<Applier> applier_;  // Of a log with a state machine, like `transfer_`.
+  std::unique_ptr<SnapshotTransfer> transfer_;
   std::vector<std::shared_ptr<Tail>> tails_;
   std::vector<std::shared_ptr<Watcher>> watchers_;
   runtime::Lifeline lifeline_;
   std::uint64_t garbage_ = 0;
   std::unique_ptr<runtime::PeerLinks> links_;
 };
+
+template <class F>
+void Driver::step(F input) {
+  if (has_failed()) return;
+  Effects effects;
+  input(effects);
+  perform(std::move(effects));
+  drain_self();
+  arm();
+}
 
 }  // namespace cluster::replog

@@ -32,6 +32,29 @@ struct SendStored {
   friend bool operator==(const SendStored&, const SendStored&) = default;
 };
 
+// A piece of the snapshot that is fetched, at its offset: the driver writes it, calls
+// `Core::on_snapshot_written`, and after the last one makes the snapshot durable and calls
+// `Core::on_installed`.
+struct WriteSnapshot {
+  SnapshotOffered offered;
+  std::uint64_t offset = 0;
+  Bytes data;
+  friend bool operator==(const WriteSnapshot&, const WriteSnapshot&) = default;
+};
+// A piece of one of ours for a member that fetches it.
+struct SendSnapshot {
+  NodeId to;
+  std::uint64_t id = 0;
+  std::uint64_t offset = 0;
+  std::size_t bytes_max = 0;
+  friend bool operator==(const SendSnapshot&, const SendSnapshot&) = default;
+};
+// The state machine goes on from this snapshot, whatever it has applied.
+struct RestoreState {
+  SnapshotOffered snapshot;
+  friend bool operator==(const RestoreState&, const RestoreState&) = default;
+};
+
 // The log begins at `first` here: what was before it is forgotten, or never came.
 struct LogBegins {
   Position first;
@@ -87,8 +110,9 @@ struct Release {
   friend bool operator==(const Release&, const Release&) = default;
 };
 
-using Action = std::variant<Send, SendStored, Chosen, LogBegins, ForgetBefore, Appended,
-                            AppendFailed, CaughtUp, CommandEnded, LeadershipChanged, Release>;
+using Action = std::variant<Send, SendStored, WriteSnapshot, SendSnapshot, RestoreState, Chosen,
+                            LogBegins, ForgetBefore, Appended, AppendFailed, CaughtUp, CommandEnded,
+                            LeadershipChanged, Release>;
 
 struct SetPromise {
   Ballot ballot;

@@ -161,6 +161,7 @@ Result<Recovered> View::recover(std::size_t window_bytes) {
       .chosen_term = std::max(contents_.state.chosen_term, contents_.state.kept_term),
       .configuration = {},
       .kept_from = Position(contents_.state.kept_from),
+      .kept_term = contents_.state.kept_term,
       .damaged = {}};
   if (!contents_.configuration.empty()) {
     auto decoded = decode_configuration(contents_.configuration.view(),

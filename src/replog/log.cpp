@@ -147,6 +147,11 @@ Log::~Log() {
   std::promise<void> is_written;
   impl_->host.post_disk([&is_written] { is_written.set_value(); });
   is_written.get_future().wait();
+  if (impl_->options.state_machine != nullptr) {
+    std::promise<void> is_quiet;  // A snapshot that was being written is given up.
+    impl_->host.post_background([&is_quiet] { is_quiet.set_value(); });
+    is_quiet.get_future().wait();
+  }
   std::vector<replog::AppendCall> dropped;
   std::lock_guard lock(impl_->mutex);
   dropped.swap(impl_->inbox);
@@ -193,6 +198,24 @@ Op<Position> Log::truncate(Position to) {
   auto op = promise.op();
   impl_->on_driver([to, promise = std::move(promise)](replog::Driver& driver) mutable {
     driver.truncate(to, std::move(promise));
+  });
+  return op;
+}
+
+Op<Position> Log::take_snapshot() {
+  Promise<Position> promise(impl_->host.delivery());
+  auto op = promise.op();
+  impl_->on_driver([promise = std::move(promise)](replog::Driver& driver) mutable {
+    driver.take_snapshot(std::move(promise));
+  });
+  return op;
+}
+
+Op<Position> Log::read_barrier() {
+  Promise<Position> promise(impl_->host.delivery());
+  auto op = promise.op();
+  impl_->on_driver([promise = std::move(promise)](replog::Driver& driver) mutable {
+    driver.read_barrier(std::move(promise));
   });
   return op;
 }
@@ -284,6 +307,31 @@ Result<Log> open_on(runtime::Host& host, runtime::ListenerId listener, LogOption
   return open_on_store(host, listener, std::move(options), *std::move(store));
 }
 
+namespace {
+
+Result<DriverSnapshots> recover_snapshots(const LogOptions& options, const Recovered& recovered) {
+  DriverSnapshots snapshots;
+  if (options.state_machine == nullptr) return snapshots;
+  auto files = open_snapshot_files(options.directory + "/snapshots");
+  if (!files) return std::move(files).error();
+  auto sound = (*files)->recover();
+  if (!sound) return std::move(sound).error();
+  Position reached = sound->empty() ? Position(1) : sound->front().end;
+  if (reached < recovered.kept_from) {
+    return Error{Errc::corrupt,
+                 options.directory + ": the log is kept from position " +
+                     std::to_string(recovered.kept_from.value()) + " on, and the newest sound " +
+                     "snapshot in " + options.directory + "/snapshots reaches only to " +
+                     std::to_string(reached.value()) +
+                     "; remove this member and add a new one with an empty directory"};
+  }
+  snapshots.files = *std::move(files);
+  snapshots.sound = *std::move(sound);
+  return snapshots;
+}
+
+}  // namespace
+
 Result<Log> open_on_store(runtime::Host& host, runtime::ListenerId listener, LogOptions options,
                           std::shared_ptr<Store> store) {
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
@@ -294,14 +342,17 @@ Result<Log> open_on_store(runtime::Host& host, runtime::ListenerId listener, Log
                                     std::to_string(recovered->damaged.front().first.value()) +
                                     " is damaged; remove this member and add a new one"};
   }
+  auto snapshots = recover_snapshots(options, *recovered);
+  if (!snapshots) return std::move(snapshots).error();
   auto impl = LogAccess::make_impl(host, std::move(options));
   runtime::run_on_node(host, [&, weak = std::weak_ptr(impl)] {
-    impl->driver =
-        std::make_unique<Driver>(host, listener, std::move(store), *std::move(recovered),
-                                 impl->options, [raw = impl.get()](const Snapshot& snapshot) {
-                                   std::lock_guard lock(raw->mutex);
-                                   raw->snapshot = snapshot;
-                                 });
+    impl->driver = std::make_unique<Driver>(
+        host, listener, std::move(store), *std::move(recovered), impl->options,
+        [raw = impl.get()](const Snapshot& snapshot) {
+          std::lock_guard lock(raw->mutex);
+          raw->snapshot = snapshot;
+        },
+        DriverLimits{}, *std::move(snapshots));
     if (impl->options.serve_clients) {
       impl->service = std::make_unique<ClientService>(host, listener, *impl->driver);
     }

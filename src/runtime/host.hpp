@@ -38,6 +38,10 @@ class Host {
   // Runs on the disk thread, one after another in order. Any thread may call.
   virtual void post_disk(Callback) = 0;
 
+  // Runs on a thread for long work that nobody waits for, one after another in order. Any thread
+  // may call.
+  virtual void post_background(Callback) = 0;
+
   // Where the user's continuations run.
   virtual const std::shared_ptr<Executor>& delivery() const = 0;
 

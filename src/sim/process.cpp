@@ -128,6 +128,12 @@ void Process::post_disk(Callback callback) {
   if (!is_writing_) write_next();
 }
 
+void Process::post_background(Callback callback) {
+  Duration takes = between(world_.random(), options_.disk_min, options_.disk_max * 4);
+  background_free_at_ = std::max(background_free_at_, world_.now()) + takes;
+  schedule(background_free_at_, std::move(callback));
+}
+
 void Process::write_next() {
   is_writing_ = !disk_queue_.empty();
   if (!is_writing_) return;

@@ -42,6 +42,7 @@ class Process final : public runtime::Host {
   void post(Callback) override;
   bool on_node_thread() const override { return true; }
   void post_disk(Callback) override;
+  void post_background(Callback) override;
   const std::shared_ptr<Executor>& delivery() const override { return delivery_; }
   std::unique_ptr<runtime::Alarm> make_alarm(std::function<void()> on_wake) override;
   runtime::Transport& transport() override { return *transport_; }
@@ -69,6 +70,7 @@ class Process final : public runtime::Host {
   std::shared_ptr<Executor> delivery_;
   std::deque<Callback> disk_queue_;
   bool is_writing_ = false;
+  Time background_free_at_{};
 };
 
 }  // namespace cluster::sim

@@ -173,6 +173,17 @@ inline std::string text(const Action& action) {
              " to " + to_field(a.to);
     }
     std::string operator()(const Chosen& a) { return "chosen_end=" + to_field(a.end); }
+    std::string operator()(const WriteSnapshot& a) {
+      return "write snapshot id=" + to_field(a.offered.id) + " offset=" + to_field(a.offset) + ' ' +
+             std::string(a.data.view());
+    }
+    std::string operator()(const SendSnapshot& a) {
+      return "send snapshot id=" + to_field(a.id) + " offset=" + to_field(a.offset) + " to " +
+             to_field(a.to);
+    }
+    std::string operator()(const RestoreState& a) {
+      return "restore to " + to_field(a.snapshot.end);
+    }
     std::string operator()(const LogBegins& a) { return "begins at " + to_field(a.first); }
     std::string operator()(const ForgetBefore& a) { return "forget before " + to_field(a.first); }
     std::string operator()(const Appended& a) {

@@ -34,6 +34,7 @@ class NodeThreadHost final : public runtime::Host {
   }
   bool on_node_thread() const override { return std::this_thread::get_id() == thread_.get_id(); }
   void post_disk(Callback) override {}
+  void post_background(Callback) override {}
   const std::shared_ptr<Executor>& delivery() const override { return delivery_; }
   std::unique_ptr<runtime::Alarm> make_alarm(std::function<void()>) override { return nullptr; }
   runtime::Transport& transport() override { std::abort(); }

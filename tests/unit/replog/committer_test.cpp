@@ -17,6 +17,7 @@ class HandHost final : public runtime::Host {
   void post(Callback callback) override { node.push_back(std::move(callback)); }
   bool on_node_thread() const override { return true; }
   void post_disk(Callback callback) override { disk.push_back(std::move(callback)); }
+  void post_background(Callback) override {}
   const std::shared_ptr<Executor>& delivery() const override { return none_; }
   std::unique_ptr<runtime::Alarm> make_alarm(std::function<void()>) override { return nullptr; }
   runtime::Transport& transport() override { std::abort(); }

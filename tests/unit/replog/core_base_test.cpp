@@ -25,10 +25,10 @@ LogEntry truncation(std::uint64_t at, std::uint64_t to) {
 
 TEST_CASE("a truncation that a crash kept from being carried out is carried out at the start",
           "[replog][core]") {
-  Recovered recovered{.promised = ballot(1),
-                      .chosen_end = Position(4),
-                      .entries = {entry(1, ballot(1), "a"), entry(2, ballot(1), "b"),
-                                  truncation(3, 2)}};
+  Recovered recovered{
+      .promised = ballot(1),
+      .chosen_end = Position(4),
+      .entries = {entry(1, ballot(1), "a"), entry(2, ballot(1), "b"), truncation(3, 2)}};
   Core core(of_three(), std::move(recovered), 1, Logger(), start);
 
   Effects effects;
@@ -38,10 +38,10 @@ TEST_CASE("a truncation that a crash kept from being carried out is carried out 
 }
 
 TEST_CASE("a base is never beyond what is chosen, and never goes back", "[replog][core]") {
-  Recovered recovered{.promised = ballot(1),
-                      .chosen_end = Position(3),
-                      .entries = {entry(1, ballot(1), "a"), entry(2, ballot(1), "b"),
-                                  entry(3, ballot(1), "open")}};
+  Recovered recovered{
+      .promised = ballot(1),
+      .chosen_end = Position(3),
+      .entries = {entry(1, ballot(1), "a"), entry(2, ballot(1), "b"), entry(3, ballot(1), "open")}};
   Core core(of_three(), std::move(recovered), 1, Logger(), start);
 
   Effects effects;
@@ -74,15 +74,14 @@ TEST_CASE("what a member accepted beyond an offered base it keeps", "[replog][co
   Core core(of_three(), std::move(recovered), 1, Logger(), start);
 
   Effects effects;
-  core.on(start, two,
-          SnapshotOffered{.end = Position(5),
-                          .term = 65537,
-                          .configuration = Configuration::of_voters({one, two, three})},
-          effects);
+  Message offered = SnapshotOffered{.end = Position(5),
+                                    .term = 65537,
+                                    .configuration = Configuration::of_voters({one, two, three})};
+  core.on(start, two, offered, effects);
 
   CHECK(core.chosen_end() == Position(5));
   CHECK(core.acceptor().window().find(Position(1)) == nullptr);
   REQUIRE(core.acceptor().window().find(Position(9)) != nullptr);
-  CHECK(effects.changes == std::vector<Change>{SetBase{Position(5), 65537},
-                                               SetChosenEnd{Position(5), 65537}});
+  CHECK(effects.changes ==
+        std::vector<Change>{SetBase{Position(5), 65537}, SetChosenEnd{Position(5), 65537}});
 }

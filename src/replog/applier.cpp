@@ -1,0 +1,252 @@
+#include "replog/applier.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace cluster::replog {
+namespace {
+
+constexpr std::size_t mark_bytes = 256u << 10;
+
+// Ends early when nobody wants the snapshot any more.
+class CancellableWriter final : public SnapshotWriter {
+ public:
+  CancellableWriter(SnapshotWriter& writer, const std::atomic<bool>& is_cancelled)
+      : writer_(writer), is_cancelled_(is_cancelled) {}
+  Result<void> write(ByteView bytes) override {
+    if (is_cancelled_) return Error{Errc::closed, "the log was closed"};
+    return writer_.write(bytes);
+  }
+
+ private:
+  SnapshotWriter& writer_;
+  const std::atomic<bool>& is_cancelled_;
+};
+
+Result<SnapshotOffered> write_to(SnapshotFiles& files, const SnapshotOffered& about,
+                                 SnapshotJob job, const std::atomic<bool>& is_cancelled) {
+  auto sink = files.create(about);
+  if (!sink) return std::move(sink).error();
+  CancellableWriter writer(**sink, is_cancelled);
+  auto written = job(writer);
+  job = nullptr;  // What it holds ends here.
+  if (!written) return std::move(written).error();
+  auto done = (*sink)->finish();
+  if (done) files.keep_newest(2);
+  return done;
+}
+
+}  // namespace
+
+Applier::Applier(runtime::Host& host, StateMachine& machine, SnapshotPolicy policy,
+                 std::shared_ptr<SnapshotFiles> files, Configuration founders, Log log)
+    : host_(host),
+      machine_(machine),
+      policy_(policy),
+      files_(std::move(files)),
+      log_(std::move(log)),
+      logger_(host.logger().with_part("log")) {
+  at_.configuration = std::move(founders);
+}
+
+Applier::~Applier() {
+  *is_cancelled_ = true;
+  gate_->close();
+}
+
+template <class F, class G>
+void Applier::deliver(F f, G done) {
+  is_busy_ = true;
+  using Answer = decltype(f());
+  auto go_on = lifeline_.guard([this, done = std::move(done)](Answer answer) mutable {
+    is_busy_ = false;
+    if (is_stopped_) return;
+    done(std::move(answer));
+    run();
+  });
+  host_.delivery()->execute([&host = host_, gate = gate_, f = std::move(f),
+                             go_on = std::move(go_on)]() mutable {
+    gate->enter([&] {
+      host.post([answer = f(), go_on = std::move(go_on)]() mutable { go_on(std::move(answer)); });
+    });
+  });
+}
+
+void Applier::advance(Position end) {
+  readable_end_ = std::max(readable_end_, end);
+  run();
+}
+
+void Applier::restore(const SnapshotOffered& snapshot) {
+  restore_ = snapshot;
+  run();
+}
+
+void Applier::run() {
+  if (is_busy_ || is_stopped_) return;
+  if (restore_) return begin_restore();
+  if (!is_writing_ && (wants_snapshot() || !asked_.empty())) return begin_snapshot();
+  while (at_.end < readable_end_ && !is_busy_ && !is_stopped_) apply_next();
+}
+
+void Applier::apply_next() {
+  auto found = log_.read(at_.end, readable_end_);
+  if (!found) return log_.fail(found.error());
+  if (found->empty()) {
+    return log_.fail(Error{Errc::corrupt, "log entry " + std::to_string(at_.end.value()) +
+                                              " is chosen and cannot be read"});
+  }
+  std::vector<Entry> batch;
+  for (LogEntry& entry : *found) {
+    pass(entry);
+    if (entry.value.kind != Kind::data) continue;
+    batch.push_back(Entry{entry.position, std::move(entry.value.data)});
+  }
+  if (batch.empty()) return answer_waiters();
+  deliver(
+      [&machine = machine_, batch = std::move(batch)] {
+        machine.apply(batch);
+        return true;
+      },
+      [this](bool) { answer_waiters(); });
+}
+
+void Applier::pass(const LogEntry& entry) {
+  at_.end = entry.position.next();
+  if (entry.value.term != 0) at_.term = entry.value.term;
+  bytes_ += entry.value.cost();
+  if (entry.value.kind == Kind::config) {
+    auto members = decode_configuration(entry.value.data.view(), entry.position);
+    if (members) at_.configuration = *std::move(members);
+  }
+  bool is_far = marks_.empty() || bytes_ - marks_.back().bytes >=
+                                      std::min<std::size_t>(mark_bytes, policy_.keep_bytes / 8);
+  if (is_far) marks_.push_back(Mark{at_.end, at_.term, bytes_});
+}
+
+void Applier::answer_waiters() {
+  // Not while the state machine is at work on what `at_` already counts.
+  if (is_busy_ || restore_) return;
+  for (auto at = waiters_.begin(); at != waiters_.end();) {
+    if (at->end > at_.end) {
+      ++at;
+      continue;
+    }
+    Promise<Position> promise = std::move(at->promise);
+    Position end = at->end;
+    at = waiters_.erase(at);
+    promise.complete(end);
+  }
+}
+
+void Applier::wait(Position end, Promise<Position> promise) {
+  waiters_.push_back(Waiter{end, std::move(promise)});
+  answer_waiters();
+}
+
+void Applier::begin_restore() {
+  SnapshotOffered snapshot = *std::exchange(restore_, std::nullopt);
+  logger_.info("restores the state", "end", snapshot.end, "bytes", snapshot.size);
+  restores_ += 1;
+  deliver(
+      [&machine = machine_, files = files_, id = snapshot.id]() -> Result<void> {
+        auto reader = files->open(id);
+        if (!reader) return std::move(reader).error();
+        return machine.restore(**reader);
+      },
+      [this, snapshot](Result<void> restored) {
+        if (!restored) return log_.fail(restored.error());
+        at_ = Place{snapshot.end, snapshot.term, snapshot.configuration};
+        snapshot_end_ = snapshot.end;
+        snapshot_bytes_ = bytes_;
+        readable_end_ = std::max(readable_end_, at_.end);
+        marks_.clear();
+        answer_waiters();
+      });
+}
+
+bool Applier::wants_snapshot() const {
+  if (at_.end <= snapshot_end_) return false;
+  bool is_for_bytes = policy_.after_bytes != 0 && bytes_ - snapshot_bytes_ >= policy_.after_bytes;
+  bool is_for_entries = policy_.after_entries != 0 &&
+                        at_.end.value() - snapshot_end_.value() >= policy_.after_entries;
+  return is_for_bytes || is_for_entries;
+}
+
+void Applier::take_snapshot(Promise<Position> promise) {
+  asked_.push_back(std::move(promise));
+  run();
+}
+
+void Applier::begin_snapshot() {
+  is_writing_ = true;
+  writing_ = std::exchange(asked_, {});
+  // Failed or not, the next one is due after as much again.
+  snapshot_end_ = at_.end;
+  snapshot_bytes_ = bytes_;
+  deliver([&machine = machine_] { return machine.begin_snapshot(); },
+          [this](Result<SnapshotJob> job) {
+            if (job) return write_snapshot(*std::move(job));
+            end_snapshot(at_, bytes_, std::move(job).error());
+          });
+}
+
+void Applier::write_snapshot(SnapshotJob job) {
+  SnapshotOffered about{.end = at_.end,
+                        .term = at_.term,
+                        .configuration = at_.configuration,
+                        .id = host_.random_seed() | 1};
+  auto done = lifeline_.guard([this, at = at_, bytes = bytes_](Result<SnapshotOffered> made) {
+    if (!is_stopped_) end_snapshot(at, bytes, made);
+  });
+  host_.post_background([&host = host_, files = files_, about = std::move(about),
+                         job = std::move(job), is_cancelled = is_cancelled_,
+                         done = std::move(done)]() mutable {
+    auto made = write_to(*files, about, std::move(job), *is_cancelled);
+    host.post(
+        [made = std::move(made), done = std::move(done)]() mutable { done(std::move(made)); });
+  });
+}
+
+void Applier::end_snapshot(const Place& at, std::uint64_t bytes,
+                           const Result<SnapshotOffered>& made) {
+  is_writing_ = false;
+  std::vector<Promise<Position>> asked = std::exchange(writing_, {});
+  if (!made) {
+    logger_.warning("no snapshot was made", "why", made.error().message());
+    for (auto& promise : asked) promise.complete(made.error());
+    return run();
+  }
+  snapshots_ += 1;
+  logger_.info("made a snapshot", "end", at.end, "bytes", made->size);
+  // The newest mark that leaves as much as is to be kept.
+  Position keep_from;
+  std::uint64_t term = 0;
+  if (policy_.keep_bytes == 0) {
+    keep_from = at.end;
+    term = at.term;
+  }
+  while (!marks_.empty() && marks_.front().bytes + policy_.keep_bytes <= bytes) {
+    if (policy_.keep_bytes != 0 && marks_.front().end <= at.end) {
+      keep_from = marks_.front().end;
+      term = marks_.front().term;
+    }
+    marks_.pop_front();
+  }
+  log_.on_snapshot(*made, keep_from, term);
+  for (auto& promise : asked) promise.complete(at.end);
+  run();
+}
+
+void Applier::stop(const Error& why) {
+  is_stopped_ = true;
+  *is_cancelled_ = true;
+  for (auto* list : {&asked_, &writing_}) {
+    for (auto& promise : *list) promise.complete(why);
+    list->clear();
+  }
+  for (Waiter& waiter : waiters_) waiter.promise.complete(why);
+  waiters_.clear();
+}
+
+}  // namespace cluster::replog

@@ -1,0 +1,101 @@
+// The driver's part in a log with a state machine: it joins the applier, the files and the core.
+#include <algorithm>
+#include <utility>
+
+#include "replog/driver.hpp"
+
+namespace cluster::replog {
+namespace {
+
+constexpr std::size_t apply_bytes_max = 1u << 20;
+
+Error without_state_machine() {
+  return Error{Errc::unsupported, "this log has no state machine (LogOptions::state_machine)"};
+}
+
+}  // namespace
+
+void Driver::start_applier(DriverSnapshots snapshots) {
+  transfer_ = std::make_unique<SnapshotTransfer>(host_, snapshots.files);
+  Applier::Log log;
+  log.read = [this](Position from, Position to) { return entries(from, to, apply_bytes_max); };
+  log.on_snapshot = [this](const SnapshotOffered& made, Position first, std::uint64_t term) {
+    keep_from(made, first, term);
+  };
+  log.fail = [this](const Error& why) { fail(why); };
+  applier_ =
+      std::make_unique<Applier>(host_, *options_.state_machine, options_.snapshots,
+                                std::move(snapshots.files), core_.configuration(), std::move(log));
+  if (snapshots.sound.empty()) return applier_->advance(core_.chosen_end());
+  const SnapshotOffered& newest = snapshots.sound.front();
+  // Fetched, and the crash came before the log knew; or the log's own knowledge of what is chosen,
+  // which is a hint, lags.
+  if (newest.end > core_.chosen_end()) {
+    return step([&](Effects& effects) { core_.on_installed(host_.now(), newest, true, effects); });
+  }
+  applier_->restore(newest);
+  applier_->advance(core_.chosen_end());
+  step([&](Effects& effects) { core_.on_snapshot(newest, effects); });
+}
+
+void Driver::keep_from(const SnapshotOffered& made, Position first, std::uint64_t term) {
+  step([&](Effects& effects) {
+    core_.on_snapshot(made, effects);
+    core_.on_base(first, term, effects);
+  });
+}
+
+void Driver::act_one(WriteSnapshot&& piece) {
+  SnapshotOffered offered = piece.offered;
+  transfer_->write(std::move(piece), [this, offered](bool is_last, Result<void> written) {
+    if (!written) log_.warning("could not keep a snapshot", "why", written.error().message());
+    step([&](Effects& effects) {
+      if (is_last || !written) {
+        core_.on_installed(host_.now(), offered, written.has_value(), effects);
+      } else {
+        core_.on_snapshot_written(host_.now(), offered.id, effects);
+      }
+    });
+  });
+}
+
+void Driver::act_one(SendSnapshot&& wanted) {
+  SnapshotChunk chunk{.id = wanted.id, .offset = wanted.offset, .data = {}};
+  // Without a state machine there are none: the piece is empty, which says so.
+  if (!transfer_) return act_one(Send{wanted.to, std::move(chunk)});
+  transfer_->read(wanted, [this, to = wanted.to, chunk = std::move(chunk)](Result<Bytes> bytes) {
+    if (has_failed()) return;
+    SnapshotChunk answer = chunk;
+    if (bytes) answer.data = *std::move(bytes);
+    bool is_damaged = !bytes && bytes.error().code != Errc::not_found;
+    if (is_damaged) {
+      log_.warning("cannot send a snapshot; makes another", "why", bytes.error().message());
+      Promise<Position> nobody;
+      applier_->take_snapshot(std::move(nobody));
+    }
+    act_one(Send{to, std::move(answer)});
+  });
+}
+
+void Driver::act_one(RestoreState&& restore) {
+  if (applier_) applier_->restore(restore.snapshot);
+}
+
+void Driver::take_snapshot(Promise<Position> promise) {
+  if (has_failed()) return promise.complete(*snapshot_.failure);
+  if (!applier_) return promise.complete(without_state_machine());
+  applier_->take_snapshot(std::move(promise));
+}
+
+void Driver::read_barrier(Promise<Position> promise) {
+  if (!has_failed() && !applier_) return promise.complete(without_state_machine());
+  Promise<LogRange> reached;
+  reached.op().then(
+      lifeline_.guard([this, promise = std::move(promise)](Result<LogRange> range) mutable {
+        if (!range) return promise.complete(std::move(range).error());
+        applier_->wait(range->end, std::move(promise));
+      }));
+  catch_up(std::move(reached));
+}
+
+}  // namespace cluster::replog
