@@ -96,15 +96,12 @@ void Applier::apply_next() {
     return log_.fail(Error{Errc::corrupt, "log entry " + std::to_string(at_.end.value()) +
                                               " is chosen and cannot be read"});
   }
-  std::vector<Entry> batch;
-  for (LogEntry& entry : *found) {
-    pass(entry);
-    if (entry.value.kind != Kind::data) continue;
-    batch.push_back(Entry{entry.position, std::move(entry.value.data)});
-  }
-  if (batch.empty()) return answer_waiters();
+  for (const LogEntry& entry : *found) pass(entry);
+  auto shown = log_.show(*std::move(found));
+  if (!shown) return log_.fail(shown.error());
+  if (shown->empty()) return answer_waiters();
   deliver(
-      [&machine = machine_, batch = std::move(batch)] {
+      [&machine = machine_, batch = *std::move(shown)] {
         machine.apply(batch);
         return true;
       },

@@ -25,6 +25,8 @@ class Applier {
   struct Log {
     // Chosen entries from [from, to) on, of every kind.
     std::function<Result<std::vector<LogEntry>>(Position from, Position to)> read;
+    // What an application sees of them.
+    std::function<Result<std::vector<Entry>>(std::vector<LogEntry>)> show;
     // A snapshot is durable; entries before `keep_from` are not needed any more. `term`: of the
     // last of these that has one.
     std::function<void(const SnapshotOffered&, Position keep_from, std::uint64_t term)> on_snapshot;

@@ -38,7 +38,8 @@ CoreOptions core_options(const LogOptions& options, const Identity& identity,
   return core;
 }
 
-// What applications see of them.
+}  // namespace
+
 Result<std::vector<Entry>> only_data(std::vector<LogEntry> entries) {
   std::vector<Entry> shown;
   shown.reserve(entries.size());
@@ -54,8 +55,6 @@ Result<std::vector<Entry>> only_data(std::vector<LogEntry> entries) {
   }
   return shown;
 }
-
-}  // namespace
 
 // One observer of entries. Its next batch is read when it has returned from the last.
 struct Driver::Tail {

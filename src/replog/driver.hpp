@@ -50,6 +50,9 @@ struct DriverSnapshots {
   std::vector<SnapshotOffered> sound;
 };
 
+// What applications see of them.
+Result<std::vector<Entry>> only_data(std::vector<LogEntry> entries);
+
 class Driver {
  public:
   // `publish` is called with each new snapshot.

@@ -19,6 +19,7 @@ void Driver::start_applier(DriverSnapshots snapshots) {
   transfer_ = std::make_unique<SnapshotTransfer>(host_, snapshots.files);
   Applier::Log log;
   log.read = [this](Position from, Position to) { return entries(from, to, apply_bytes_max); };
+  log.show = only_data;
   log.on_snapshot = [this](const SnapshotOffered& made, Position first, std::uint64_t term) {
     keep_from(made, first, term);
   };

@@ -301,6 +301,26 @@ void LogChecker::on_applied(NodeId member, const Entry& entry, Position kept_fro
   highest_seen_ = std::max(highest_seen_, entry.position);
 }
 
+std::uint64_t LogChecker::add_to_sum(std::uint64_t sum, Position at, ByteView data) {
+  return ((sum ^ at.value()) * 0x9e3779b97f4a7c15u) ^ crc32c(data);
+}
+
+void LogChecker::on_restored(NodeId member, Position last, std::uint64_t sum) {
+  std::uint64_t expected = 0;
+  for (Position at(1); at <= last; at = at.next()) {
+    const replog::Value* value = chosen(at);
+    if (value == nullptr) {
+      return violated(name_of(member) + " restored a state to " + text(last) + ", and nobody " +
+                      "knows position " + text(at) + " to be chosen");
+    }
+    if (value->kind == replog::Kind::data) expected = add_to_sum(expected, at, value->data.view());
+  }
+  if (sum != expected) {
+    violated(name_of(member) + " restored a state to " + text(last) + " that is not the log's");
+  }
+  applied_[member] = last;
+}
+
 void LogChecker::on_caught_up(Position seen_before, const LogRange& range) {
   if (seen_before && range.end <= seen_before) {
     violated("a catch-up ended at " + text(range.end) + " although position " + text(seen_before) +

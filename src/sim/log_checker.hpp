@@ -50,6 +50,9 @@ class LogChecker {
   void on_step_end();
   // `kept_from`: where the member's log begins; it need not see what is older.
   void on_applied(NodeId, const Entry&, Position kept_from);
+  // Its state is of everything up to `last`, and sums up to `sum`.
+  void on_restored(NodeId, Position last, std::uint64_t sum);
+  static std::uint64_t add_to_sum(std::uint64_t sum, Position, ByteView data);
   void on_apply_restart(NodeId member) { applied_[member] = Position{}; }
   void on_caught_up(Position seen_before, const LogRange&);
 

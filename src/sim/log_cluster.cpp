@@ -152,6 +152,18 @@ void LogCluster::start(LogMember& member) {
   log.seed = random().next() | 1;
   log.lease_reads = options_.has_leases;
   log.clock_drift_permille_max = options_.drift_permille_max;
+  replog::DriverSnapshots snapshots;
+  if (options_.has_state_machine) {
+    member.machine = std::make_unique<SumMachine>(member.peer.id, checker_, coverage_);
+    log.state_machine = member.machine.get();
+    log.snapshots = options_.snapshots;
+    log.catch_up_bytes_per_second = options_.catch_up_bytes_per_second;
+    snapshots.files = std::make_shared<SimSnapshotFiles>(member.snapshots);
+    snapshots.sound = *snapshots.files->recover();
+    Position reached = snapshots.sound.empty() ? Position(1) : snapshots.sound.front().end;
+    CLUSTER_CHECK(reached >= member.disk.kept_from, "a log reaches back to its newest snapshot",
+                  reached, member.disk.kept_from);
+  }
   replog::Identity identity{log.cluster, member.peer.id, member.peer.id.value()};
   auto store = std::make_shared<Store>(member, identity, options_);
   auto recovered = store->recover(64 << 10);
@@ -167,7 +179,8 @@ void LogCluster::start(LogMember& member) {
         if (std::exchange(member.has_news, true)) return;
         with_news_.push_back(&member);
       },
-      options_.limits);
+      options_.limits, std::move(snapshots));
+  if (options_.has_state_machine) return;
   member.driver->follow(Position(1), [this, &member](const std::vector<Entry>& batch) {
     Position kept_from = member.driver->core().kept_from();
     for (const Entry& entry : batch) checker_.on_applied(member.peer.id, entry, kept_from);

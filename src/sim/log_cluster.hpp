@@ -13,6 +13,7 @@
 #include "sim/coverage.hpp"
 #include "sim/log_checker.hpp"
 #include "sim/process.hpp"
+#include "sim/snapshot_machine.hpp"
 
 namespace cluster::sim {
 
@@ -26,6 +27,10 @@ struct LogClusterOptions {
   // more than this.
   bool has_leases = false;
   std::uint32_t drift_permille_max = 62;
+  // With a state machine, and snapshots instead of truncations.
+  bool has_state_machine = false;
+  SnapshotPolicy snapshots;
+  std::size_t catch_up_bytes_per_second = 0;
   // What the members' disks do wrong on purpose, to see that the checker sees it.
   bool forget_promises = false;  // Promises are not kept over a restart.
   bool lose_last_group = false;  // A crash takes the last group that was reported durable along.
@@ -43,6 +48,8 @@ struct LogMember {
   Disk disk;
   BeforeLast before_last;
   Process* host = nullptr;  // The present incarnation.
+  SnapshotDisk snapshots;
+  std::unique_ptr<SumMachine> machine;
   std::unique_ptr<replog::Driver> driver;
   std::uint64_t incarnation = 0;
   bool is_down = true;

@@ -58,6 +58,16 @@ Plan plan_of(const LogRunOptions& options) {
   if (truncations.chance(1, 3)) {
     plan.truncate_mean = milliseconds(truncations.chance(1, 2) ? 100 : 800);
   }
+  Random machines(options.seed ^ 0x5a5);
+  bool is_whole = !options.lose_last_group && !options.forget_promises;
+  if (is_whole && plan.truncate_mean == Duration::zero() && machines.chance(1, 2)) {
+    plan.cluster.has_state_machine = true;
+    plan.cluster.snapshots = {.after_bytes = machines.chance(1, 2) ? 2000u : 0u,
+                              .after_entries = machines.chance(1, 2) ? 10u : 60u,
+                              .keep_bytes = machines.chance(1, 2) ? 0u : 1000u};
+    plan.cluster.catch_up_bytes_per_second = machines.chance(1, 2) ? 0u : 100'000u;
+    plan.cluster.limits.snapshot_chunk_bytes = 100;
+  }
   // Every second run has small limits, so that answers come in parts, memory is released, and
   // values wait for room.
   if (random.chance(1, 2)) return plan;

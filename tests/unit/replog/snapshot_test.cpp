@@ -79,8 +79,8 @@ class Lines final : public StateMachine {
   bool fails_ = false;
 };
 
-struct Members {
-  explicit Members(std::size_t count = 3) : machines(count), logs(count) {
+struct Machines {
+  explicit Machines(std::size_t count = 3) : machines(count), logs(count) {
     for (std::size_t i = 1; i <= count; ++i) {
       peers.push_back({NodeId(i), {"127.0.0.1", free_port()}});
     }
@@ -149,7 +149,7 @@ struct Members {
 
 TEST_CASE("a snapshot that is asked for shortens the log, and the restart begins from it",
           "[replog][snapshot]") {
-  Members members(1);
+  Machines members(1);
   members.start_all();
   members.append(0, 20);
   Position end = get(members[0].take_snapshot());
@@ -169,7 +169,7 @@ TEST_CASE("a snapshot that is asked for shortens the log, and the restart begins
 TEST_CASE("snapshots come by themselves after so many entries, or bytes, on every member",
           "[replog][snapshot]") {
   bool is_by_entries = GENERATE(true, false);
-  Members members(3);
+  Machines members(3);
   members.policy.after_entries = is_by_entries ? 10 : 0;
   members.policy.after_bytes = is_by_entries ? 0 : 2000;
   members.start_all();
@@ -183,7 +183,7 @@ TEST_CASE("snapshots come by themselves after so many entries, or bytes, on ever
 }
 
 TEST_CASE("a member that is too far behind gets a snapshot in pieces", "[replog][snapshot]") {
-  Members members(3);
+  Machines members(3);
   members.start_all();
   members.append(0, 1);
   members.stop(2);
@@ -202,7 +202,7 @@ TEST_CASE("a member that is too far behind gets a snapshot in pieces", "[replog]
 
 TEST_CASE("a member whose snapshot is cut off on its way goes on where it was",
           "[replog][snapshot]") {
-  Members members(3);
+  Machines members(3);
   members.rate = 2 << 20;
   members.start_all();
   members.append(0, 1);
@@ -222,7 +222,7 @@ TEST_CASE("a member whose snapshot is cut off on its way goes on where it was",
 }
 
 TEST_CASE("a job that fails leaves no snapshot, and the log as it was", "[replog][snapshot]") {
-  Members members(1);
+  Machines members(1);
   members.start_all();
   members.append(0, 5);
   members.machines[0]->break_snapshots(true);
@@ -240,7 +240,7 @@ TEST_CASE("a job that fails leaves no snapshot, and the log as it was", "[replog
 
 TEST_CASE("a damaged snapshot is not used: an older one, or the member does not start",
           "[replog][snapshot]") {
-  Members members(1);
+  Machines members(1);
   members.policy.keep_bytes = 1 << 20;  // The log still reaches back to the older one.
   members.start_all();
   members.append(0, 5);
@@ -264,7 +264,7 @@ TEST_CASE("a damaged snapshot is not used: an older one, or the member does not 
 }
 
 TEST_CASE("a log that begins after its newest sound snapshot is not opened", "[replog][snapshot]") {
-  Members members(1);
+  Machines members(1);
   members.start_all();
   members.append(0, 5);
   get(members[0].take_snapshot());
@@ -281,7 +281,7 @@ TEST_CASE("a log that begins after its newest sound snapshot is not opened", "[r
 }
 
 TEST_CASE("appends go on while a snapshot is written", "[replog][snapshot]") {
-  Members members(3);
+  Machines members(3);
   members.policy.after_entries = 7;
   members.start_all();
   std::vector<Op<Position>> open;
@@ -299,7 +299,7 @@ TEST_CASE("appends go on while a snapshot is written", "[replog][snapshot]") {
 
 TEST_CASE("without a state machine there are no snapshots, and with one no truncation",
           "[replog][snapshot]") {
-  Members members(1);
+  Machines members(1);
   members.start_all();
 
   CHECK(members[0].truncate(Position(1)).get().error().code == Errc::unsupported);
