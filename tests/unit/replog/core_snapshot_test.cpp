@@ -31,7 +31,7 @@ SnapshotOffered offer(std::uint64_t end, std::uint64_t size = 8) {
           .checksum = 5};
 }
 
-struct Member {
+struct Fetcher {
   Effects hear(NodeId from, const Message& message) {
     Effects effects;
     core.on(now, from, message, effects);
@@ -49,7 +49,7 @@ SnapshotChunk piece(std::uint64_t offset, ByteView data) {
 
 TEST_CASE("a snapshot is fetched piece after piece, and the log moves when it is durable",
           "[replog][snapshot]") {
-  Member member;
+  Fetcher member;
 
   CHECK(member.hear(two, offer(9)).now == sends(two, SnapshotFetch{77, 0}));
   CHECK(member.hear(two, piece(0, "abcd")).now ==
@@ -74,7 +74,7 @@ TEST_CASE("a snapshot is fetched piece after piece, and the log moves when it is
 
 TEST_CASE("a piece at another offset, or of another snapshot, or from another member is not taken",
           "[replog][snapshot]") {
-  Member member;
+  Fetcher member;
   member.hear(two, offer(9));
 
   CHECK(member.hear(two, piece(4, "efgh")).empty());
@@ -83,7 +83,7 @@ TEST_CASE("a piece at another offset, or of another snapshot, or from another me
 }
 
 TEST_CASE("after a cut the same teller is asked for the same piece", "[replog][snapshot]") {
-  Member member;
+  Fetcher member;
   member.hear(two, offer(9));
   member.hear(two, piece(0, "abcd"));
   Effects effects;
@@ -101,7 +101,7 @@ TEST_CASE("after a cut the same teller is asked for the same piece", "[replog][s
 }
 
 TEST_CASE("a snapshot that is gone, or came out wrong, moves nothing", "[replog][snapshot]") {
-  Member member;
+  Fetcher member;
   member.hear(two, offer(9));
 
   CHECK(member.hear(two, piece(0, "")).now == sends(two, Learn{Position(1), {}}));
