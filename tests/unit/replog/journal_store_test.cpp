@@ -27,7 +27,7 @@ struct Journal {
   Model model;
   std::unique_ptr<Store> store;
 
-  Journal() { open(true); }
+  Journal() { static_cast<void>(open(true)); }
 
   Result<Recovered> open(bool is_new = false) {
     store.reset();
@@ -53,7 +53,7 @@ const std::string first_segment = "000000000001.segment";
 
 void fill(Journal& journal, std::uint64_t from, std::uint64_t to, std::size_t size = 100) {
   for (std::uint64_t at = from; at < to; ++at) {
-    journal.commit({PutEntry{entry(at, ballot(at), std::string(size, 'a' + at % 26))}});
+    journal.commit({PutEntry{entry(at, ballot(at), std::string(size, static_cast<char>('a' + at % 26)))}});
   }
 }
 
