@@ -53,7 +53,8 @@ const std::string first_segment = "000000000001.segment";
 
 void fill(Journal& journal, std::uint64_t from, std::uint64_t to, std::size_t size = 100) {
   for (std::uint64_t at = from; at < to; ++at) {
-    journal.commit({PutEntry{entry(at, ballot(at), std::string(size, static_cast<char>('a' + at % 26)))}});
+    journal.commit(
+        {PutEntry{entry(at, ballot(at), std::string(size, static_cast<char>('a' + at % 26)))}});
   }
 }
 
