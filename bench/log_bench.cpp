@@ -3,7 +3,7 @@
 // the limits of the machine.
 //
 //   log_bench [--mode bare,log] [--callers 1,16,256] [--size 128] [--seconds 3] [--repeats 3]
-//             [--dir DIR] [--store default|lmdb|null] [--slow-sync MS] [--remote]
+//             [--dir DIR] [--store default|lmdb|file|null] [--slow-sync MS] [--remote]
 //             [--failover TRIALS] [--idle SECONDS] [--verbose]
 //
 // One JSON line per figure: the median of the repetitions, by operations per second. The directory

@@ -7,38 +7,12 @@
 #include <filesystem>
 #include <mutex>
 
-#include "base/random.hpp"
 #include "bench/log/remote.hpp"
+#include "bench/log/stores.hpp"
 #include "replog/open.hpp"
 
 namespace bench {
 namespace {
-
-using cluster::replog::Store;
-
-// Keeps nothing: the cost of all but the disk.
-class NullStore final : public Store {
- public:
-  explicit NullStore(cluster::replog::Identity identity) : identity_(identity) {}
-
-  const cluster::replog::Identity& identity() const override { return identity_; }
-  cluster::Result<void> commit(const std::vector<cluster::replog::Change>&) override { return {}; }
-  cluster::Result<cluster::replog::StoredEntries> read(cluster::Position, cluster::Position,
-                                                       std::size_t) const override {
-    return cluster::replog::StoredEntries{};
-  }
-  cluster::Result<cluster::replog::RangeCheck> check(cluster::Position, cluster::Position end,
-                                                     std::size_t) const override {
-    return cluster::replog::RangeCheck{.end = end, .damaged = {}};
-  }
-  cluster::Result<cluster::replog::Recovered> recover(std::size_t) override {
-    return cluster::replog::Recovered{};
-  }
-  cluster::replog::StoreUsage usage() const override { return {}; }
-
- private:
-  cluster::replog::Identity identity_;
-};
 
 class StderrSink final : public cluster::LogSink {
  public:
@@ -85,16 +59,11 @@ Replica::Replica(const Settings& settings, std::size_t number,
   cluster::runtime::run_on_node(host(), [&] {
     listener = must(host().transport().listen({"127.0.0.1", ports[number]}));
   });
-  if (settings.store == "null") {
-    auto store = std::make_shared<NullStore>(
-        cluster::replog::Identity{options.cluster, options.self, cluster::system_random() | 1});
-    log_ = std::make_unique<cluster::Log>(
-        must(cluster::replog::open_on_store(host(), listener, options, std::move(store))));
-  } else {
-    if (settings.store == "lmdb") options.store = cluster::StoreKind::lmdb;
-    log_ =
-        std::make_unique<cluster::Log>(must(cluster::replog::open_on(host(), listener, options)));
-  }
+  if (settings.store == "lmdb") options.store = cluster::StoreKind::lmdb;
+  auto store = open_bench_store(settings.store, options);
+  auto log = store ? cluster::replog::open_on_store(host(), listener, options, std::move(store))
+                   : cluster::replog::open_on(host(), listener, options);
+  log_ = std::make_unique<cluster::Log>(must(std::move(log)));
   serve_remote_callers(host(), listener, *log_);
   log_->watch_leadership([&view](const cluster::Leadership& leadership) {
     view.leader = leadership.leader.value();

@@ -15,7 +15,7 @@ struct Settings {
   std::string directory;  // Decides which disk is measured. Ours while we run, and removed then.
   std::vector<int> callers = {1, 16, 256};
   std::vector<std::string> modes = {"bare", "log"};
-  std::string store = "default";  // default, lmdb, null (which keeps nothing).
+  std::string store = "default";  // default, lmdb; file, null (stores.hpp).
   double slow_sync_ms = 0;        // Added to every sync of all processes.
   bool remote = false;            // Callers in a process of their own, over TCP.
   int failover = 0;               // Trials.
