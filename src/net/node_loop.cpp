@@ -26,20 +26,54 @@ void NodeLoop::stop(Callback last_words) {
 void NodeLoop::run() {
   queue_->set_thread(std::this_thread::get_id());
   auto work = asio::make_work_guard(io_);
-  io_.run();
+  while (!io_.stopped()) {
+    bool is_all = run_due();
+    if (run_late() || !is_all || !queue_->is_empty()) continue;
+    io_.run_one();  // Waits.
+  }
+  // Groups that were promised to be written are, as they would be by the disk thread.
+  while (run_late()) {
+  }
   last_words_();
   last_words_ = {};
   // What those words posted (the ends of operations, as a rule) is still run; a callback that
   // posts itself for ever is not waited for.
-  for (int round = 0; round < 1000 && queue_->drain();) ++round;
+  for (int round = 0; round < 1000 && (queue_->drain() || run_late());) ++round;
   queue_->close();
 }
 
+// In portions: a flood of messages or of posts must not keep groups from being written for ever.
+bool NodeLoop::run_due() {
+  constexpr int portions_max = 16;
+  constexpr int handlers_max = 256;
+  for (int portion = 0; portion < portions_max; ++portion) {
+    int handlers = 0;
+    while (handlers < handlers_max && io_.poll_one() != 0) ++handlers;
+    if (!queue_->drain() && handlers == 0) return true;
+  }
+  return false;
+}
+
+bool NodeLoop::run_late() {
+  if (late_.empty()) return false;
+  Callback callback = std::move(late_.front());
+  late_.pop_front();
+  callback();
+  return true;
+}
+
 void NodeLoop::Queue::execute(Callback callback) {
+  bool is_own = is_current();
   std::lock_guard lock(mutex_);
   if (io_ == nullptr) return;
   pending_.push_back(std::move(callback));
-  if (pending_.size() == 1) asio::post(*io_, [this] { drain(); });
+  // The loop looks here before it waits.
+  if (pending_.size() == 1 && !is_own) asio::post(*io_, [] {});
+}
+
+bool NodeLoop::Queue::is_empty() {
+  std::lock_guard lock(mutex_);
+  return pending_.empty();
 }
 
 bool NodeLoop::Queue::drain() {

@@ -41,6 +41,42 @@ ThreadsHost::~ThreadsHost() {
   if (own_delivery_) own_delivery_->stop();
 }
 
+void ThreadsHost::post_group(Callback group) {
+  CLUSTER_CHECK(on_node_thread(), "groups come from the node thread");
+  // Those that wait here go before it.
+  if (place_.is_inline() || loop_.has_late()) {
+    return loop_.post_late([this, group = std::move(group)]() mutable {
+      wait_for_disk();
+      Time begin = steady_now();
+      group();
+      place_.took(steady_now() - begin);
+    });
+  }
+  groups_to_disk_ += 1;
+  disk_.execute([this, group = std::move(group)]() mutable {
+    Time begin = steady_now();
+    group();
+    Duration time = steady_now() - begin;
+    groups_off_disk_ += 1;
+    groups_off_disk_.notify_one();
+    loop_.post([this, time] { place_.took(time); });
+  });
+}
+
+// Groups stay in order. As a rule the disk thread has written its last one, has said so, and is
+// about to return from it.
+void ThreadsHost::wait_for_disk() {
+  for (std::uint64_t off = groups_off_disk_; off != groups_to_disk_; off = groups_off_disk_) {
+    groups_off_disk_.wait(off);
+  }
+}
+
+void ThreadsHost::finish_groups() {
+  while (loop_.run_late()) {
+  }
+  Host::finish_groups();
+}
+
 Time ThreadsHost::now() const { return steady_now(); }
 
 WallTime ThreadsHost::wall_now() const {

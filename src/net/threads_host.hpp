@@ -1,10 +1,12 @@
 // The host of production: the node thread, the disk thread, the delivery thread.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 
 #include "cluster/runtime.hpp"
+#include "net/group_place.hpp"
 #include "net/node_loop.hpp"
 #include "net/tcp_transport.hpp"
 #include "net/worker.hpp"
@@ -27,6 +29,8 @@ class ThreadsHost final : public runtime::Host {
   bool on_node_thread() const override { return loop_.is_current(); }
   void post_disk(Callback callback) override { disk_.execute(std::move(callback)); }
   void post_background(Callback callback) override;
+  void post_group(Callback group) override;
+  void finish_groups() override;
   const std::shared_ptr<Executor>& delivery() const override { return delivery_; }
   std::unique_ptr<runtime::Alarm> make_alarm(std::function<void()> on_wake) override;
   runtime::Transport& transport() override { return *transport_; }
@@ -35,6 +39,8 @@ class ThreadsHost final : public runtime::Host {
   Metrics metrics() const override { return transport_->metrics(); }
 
  private:
+  void wait_for_disk();
+
   Logger logger_;
   NodeLoop loop_;
   Worker disk_;
@@ -43,6 +49,9 @@ class ThreadsHost final : public runtime::Host {
   std::shared_ptr<Worker> own_delivery_;  // None when continuations run elsewhere.
   std::shared_ptr<Executor> delivery_;
   std::unique_ptr<TcpTransport> transport_;
+  GroupPlace place_;                  // Node thread.
+  std::uint64_t groups_to_disk_ = 0;  // Node thread.
+  std::atomic<std::uint64_t> groups_off_disk_ = 0;
 };
 
 }  // namespace cluster::net

@@ -141,12 +141,10 @@ Log::~Log() {
     impl->service.reset();
     impl->driver.reset();
     if (impl->own_listener) impl->host.transport().stop_listening(impl->own_listener);
+    // A group may still be on its way to the disk; only after it is the directory free to be opened
+    // again.
+    impl->host.finish_groups();
   });
-  // A group may still be on its way to the disk; only after it is the directory free to be opened
-  // again.
-  std::promise<void> is_written;
-  impl_->host.post_disk([&is_written] { is_written.set_value(); });
-  is_written.get_future().wait();
   if (impl_->options.state_machine != nullptr) {
     std::promise<void> is_quiet;  // A snapshot that was being written is given up.
     impl_->host.post_background([&is_quiet] { is_quiet.set_value(); });

@@ -2,8 +2,8 @@
 // that comes gathers for the next; what waits for durability is done when everything before it is
 // durable.
 //
-// Lives on the node thread; `write` runs on the disk thread. After a failed write nothing more is
-// written or done: the disk's state is unknown, and a failed sync is never retried.
+// Lives on the node thread; `write` runs where the host has groups written. After a failed write
+// nothing more is written or done: the disk's state is unknown, and a failed sync is never retried.
 #pragma once
 
 #include <functional>
@@ -73,8 +73,8 @@ class Committer {
     writing_then_ = std::exchange(gathered_then_, {});
     started_at_ = host_.now();
     auto finish = lifeline_.guard([this](Result<void> result) { end(std::move(result)); });
-    host_.post_disk([&host = host_, write = write_, group = std::exchange(gathered_, {}),
-                     finish = std::move(finish)]() mutable {
+    host_.post_group([&host = host_, write = write_, group = std::exchange(gathered_, {}),
+                      finish = std::move(finish)]() mutable {
       Result<void> result = (*write)(group);
       host.post([finish = std::move(finish), result = std::move(result)]() mutable {
         finish(std::move(result));

@@ -42,6 +42,17 @@ class Host {
   // may call.
   virtual void post_background(Callback) = 0;
 
+  // For a short write that ends in a sync: runs on the disk thread, or, where the host has found
+  // the disk to be fast, on the node thread, once the messages that are queued have been sent. In
+  // order among each other, not with `post_disk`, never inside the call. Node thread only.
+  virtual void post_group(Callback group) { post_disk(std::move(group)); }
+  // Returns when all groups have run. Node thread only.
+  virtual void finish_groups() {
+    std::promise<void> done;
+    post_disk([&done] { done.set_value(); });
+    done.get_future().wait();
+  }
+
   // Where the user's continuations run.
   virtual const std::shared_ptr<Executor>& delivery() const = 0;
 
