@@ -51,6 +51,7 @@ void Acceptor::on(NodeId from, const Accept& accept, Position chosen_end, Effect
     effects.changes.push_back(SetPromise{promised_});
   }
   Position at = accept.first;
+  effects.changes.reserve(effects.changes.size() + accept.values.size() + 2);
   for (const Value& value : accept.values) {
     const LogEntry* held = window_.find(at);
     bool is_new = at >= chosen_end && (held == nullptr || held->ballot < accept.ballot);

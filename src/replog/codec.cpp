@@ -312,9 +312,10 @@ class Reader {
 
   Bytes bytes(capnp::Data::Reader data) {
     const char* at = reinterpret_cast<const char*>(data.begin());
-    if (!is_shared_) return Bytes(ByteView(at, data.size()));
-    // Small values are copied, so that one does not keep a whole message alive.
-    if (data.size() * 2 < source_.size()) return Bytes(ByteView(at, data.size()));
+    // A value that is little of its message is copied, so as not to keep the whole alive; values
+    // that are most of it together will live as long as each other.
+    bool is_worth_it = is_mostly_values_ || data.size() * 2 >= source_.size();
+    if (!is_shared_ || !is_worth_it) return Bytes(ByteView(at, data.size()));
     return source_.slice(static_cast<std::size_t>(at - source_.data()), data.size());
   }
 
@@ -544,12 +545,16 @@ class Reader {
                   .chosen_end = position(m.getChosenEnd())};
     auto values = m.getValues();
     accept.values.reserve(values.size());
+    std::size_t bytes_of_values = 0;
+    for (auto from : values) bytes_of_values += from.getData().size();
+    is_mostly_values_ = bytes_of_values * 2 >= source_.size();
     for (auto from : values) accept.values.push_back(value(from));
     return accept;
   }
 
   const Bytes& source_;
   bool is_shared_;
+  bool is_mostly_values_ = false;
   std::string problem_;
 };
 
@@ -608,7 +613,7 @@ Result<Envelope> decode_envelope(const Bytes& bytes) {
   try {
     std::size_t words = bytes.size() / sizeof(capnp::word);
     capnp::ReaderOptions options;
-    options.traversalLimitInWords = words * 2 + 1024;
+    options.traversalLimitInWords = words * 3 + 1024;
     if (is_aligned(bytes.data())) {
       capnp::FlatArrayMessageReader reader(
           kj::arrayPtr(reinterpret_cast<const capnp::word*>(bytes.data()), words), options);

@@ -31,6 +31,7 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
                 recovered.first);
   for (Position at = recovered.first; at < chosen_end_; at = at.next()) {
     const LogEntry* entry = acceptor_.window().find(at);
+    settled_bytes_ += settled_cost(at);
     // A crash may have come between the choice and the forgetting.
     if (entry != nullptr && entry->value.kind == Kind::truncate) note_truncate(*entry);
   }
@@ -150,15 +151,27 @@ void Core::finish(Effects& effects) {
   if (forget_before_ > kept_from_) {
     effects.then.push_back(ForgetBefore{std::exchange(forget_before_, Position{})});
   }
-  // Half a window at a time, so that the search for its edge is rare.
-  if (settled_bytes_ > options_.window_bytes / 2) {
-    settled_bytes_ = 0;
-    Position edge = acceptor_.window().keep_from(chosen_end_, options_.window_bytes);
-    if (edge > released_) {
-      released_ = edge;
-      effects.then.push_back(Release{edge});
-    }
+  // A little at a time: forgetting thousands of entries at once would be felt.
+  Position end = released_;
+  for (std::size_t bytes = settled_bytes_; bytes > options_.window_bytes && end < chosen_end_;) {
+    bytes -= std::min(bytes, settled_cost(end));
+    end = end.next();
   }
+  let_go(end, effects);
+}
+
+void Core::let_go(Position end, Effects& effects) {
+  if (end <= released_) return;
+  for (; released_ < end; released_ = released_.next()) {
+    // What was repaired since it was settled was not counted.
+    settled_bytes_ -= std::min(settled_bytes_, settled_cost(released_));
+  }
+  effects.then.push_back(Release{end});
+}
+
+std::size_t Core::settled_cost(Position at) const {
+  const LogEntry* entry = acceptor_.window().find(at);
+  return entry == nullptr ? 0 : entry->value.cost();
 }
 
 Leadership Core::leadership() const {

@@ -184,6 +184,8 @@ class Core {
   void fail_commands(std::string_view why, Effects&);
 
   void finish(Effects&);  // After each input.
+  std::size_t settled_cost(Position at) const;
+  void let_go(Position end, Effects&);  // Memory may forget what is before.
   bool is_peer(NodeId node) const { return node != options_.self && configuration_.has(node); }
   template <class F>
   void for_each_peer(F f) const {
@@ -199,7 +201,7 @@ class Core {
   Acceptor acceptor_;
   Position chosen_end_;
   std::uint64_t settled_term_;     // Of the last entry before `chosen_end_` that has one.
-  std::size_t settled_bytes_ = 0;  // Chosen since the window's edge was last looked for.
+  std::size_t settled_bytes_ = 0;  // Of the entries in [released_, chosen_end_).
   Position recorded_chosen_end_;   // The hint on disk.
   Position kept_from_;
   std::uint64_t kept_term_;  // Of the last entry before it that has one.

@@ -16,7 +16,7 @@ void Core::on_base(Position first, std::uint64_t term, Effects& effects) {
   log_.info("forgets", "before", first);
   effects.changes.push_back(SetBase{first, term});
   effects.now.push_back(LogBegins{first});
-  effects.then.push_back(Release{first});
+  let_go(first, effects);
   finish(effects);
 }
 

@@ -139,10 +139,31 @@ void Driver::act_one(Send&& send) {
     self_messages_.push_back(std::move(send.message));
     return;
   }
-  links_->send(send.to, encode(Envelope{.cluster = store_->identity().cluster,
-                                        .from = options_.self,
-                                        .incarnation = store_->identity().incarnation,
-                                        .message = std::move(send.message)}));
+  NodeId to = send.to;
+  links_->send(to, encoded(std::move(send.message)));
+}
+
+// The same Accept goes to one peer after another: it is encoded for the first. A ballot has one
+// value at a position, so a few numbers name an Accept.
+Bytes Driver::encoded(Message&& message) {
+  auto encode_it = [&] {
+    return encode(Envelope{.cluster = store_->identity().cluster,
+                           .from = options_.self,
+                           .incarnation = store_->identity().incarnation,
+                           .message = std::move(message)});
+  };
+  const auto* accept = std::get_if<Accept>(&message);
+  if (accept == nullptr) return encode_it();
+  EncodedAccept wanted{.ballot = accept->ballot,
+                       .first = accept->first,
+                       .count = accept->values.size(),
+                       .chosen_end = accept->chosen_end};
+  for (const Value& value : accept->values) wanted.bytes += value.data.size();
+  if (last_accept_ != wanted) {
+    last_accept_ = wanted;
+    last_accept_bytes_ = encode_it();
+  }
+  return last_accept_bytes_;
 }
 
 void Driver::act_one(SendStored&& send) {

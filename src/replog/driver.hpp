@@ -107,6 +107,15 @@ class Driver {
     Time deadline;
   };
 
+  struct EncodedAccept {
+    Ballot ballot;
+    Position first;
+    std::size_t count = 0;
+    std::size_t bytes = 0;  // Of the values: not everybody may be sent them whole.
+    Position chosen_end;
+    friend bool operator==(const EncodedAccept&, const EncodedAccept&) = default;
+  };
+
   template <class F>
   void step(F input);
   void perform(Effects&&);
@@ -125,6 +134,7 @@ class Driver {
   void act_one(CommandEnded&&);
   void act_one(LeadershipChanged&&);
   void act_one(Release&&);
+  Bytes encoded(Message&&);
   bool on_message(const runtime::PeerIdentity& sender, Bytes);
   void on_wake();
   void drain_self();
@@ -157,6 +167,8 @@ class Driver {
   std::unique_ptr<runtime::Alarm> alarm_;
   std::deque<Message> self_messages_;
   bool is_draining_ = false;
+  EncodedAccept last_accept_;
+  Bytes last_accept_bytes_;
 
   // Open appends by tag: tags grow by one and time out in order, so a deque with holes serves. They
   // begin at a random number, so that no two incarnations of a member share any.

@@ -76,17 +76,6 @@ class Window {
     return 0;
   }
 
-  // The position at which the newest `keep_bytes` before `limit` begin.
-  Position keep_from(Position limit, std::size_t keep_bytes) const {
-    std::size_t bytes = 0;
-    Position at = limit;
-    while (at > first_ && bytes < keep_bytes) {
-      at = Position(at.value() - 1);
-      if (const LogEntry* entry = find(at)) bytes += entry->value.cost();
-    }
-    return at;
-  }
-
  private:
   Position first_;
   std::deque<std::optional<LogEntry>> slots_;

@@ -443,3 +443,30 @@ TEST_CASE("a restarted member prepares above everything it had promised", "[repl
 
   CHECK(sent<Prepare>(effects.now).at(0).second.ballot == ballot(13));
 }
+
+TEST_CASE("memory keeps the newest bytes of what is chosen, and lets go of the rest bit by bit",
+          "[replog][core]") {
+  CoreOptions options;
+  options.self = one;
+  options.founders = Configuration::of_voters({one});
+  std::size_t cost = value_of("x").cost();
+  options.window_bytes = 10 * cost;
+  // Three of the twelve were there before.
+  Recovered recovered{.promised = ballot(1), .chosen_end = Position(4), .first = Position(1)};
+  for (std::uint64_t at : {1, 2, 3}) recovered.entries.push_back(entry(at, ballot(1), "x"));
+  Replica member(std::move(recovered), options);
+  member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
+  REQUIRE(member.core.leadership().is_self);
+
+  std::vector<Position> released;
+  for (std::uint64_t tag = 1; tag <= 8; ++tag) {
+    Effects effects = member.append({.tag = tag, .data = bytes("x")});
+    for (const Action& action : effects.then) {
+      if (const auto* release = std::get_if<Release>(&action)) released.push_back(release->end);
+    }
+  }
+
+  // The leader's own first entry stands at 4, and costs a little more.
+  CHECK(member.core.chosen_end() == Position(13));
+  CHECK(released == std::vector{Position(2), Position(3), Position(4)});
+}

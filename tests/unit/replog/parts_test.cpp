@@ -68,15 +68,6 @@ TEST_CASE("a range stops at its limit, after at least one entry", "[replog][wind
   CHECK(next == Position(5));
 }
 
-TEST_CASE("the newest bytes of a window begin where they fill the measure", "[replog][window]") {
-  Window window{Position(1)};
-  for (std::uint64_t at = 1; at <= 4; ++at) window.put(entry(at, ballot(1), "x"));
-  std::size_t cost = value_of("x").cost();
-
-  CHECK(window.keep_from(Position(4), 2 * cost) == Position(2));
-  CHECK(window.keep_from(Position(4), 100 * cost) == Position(1));
-}
-
 TEST_CASE("the last term of a range is its last entry's that has one", "[replog][window]") {
   Window window{Position(1)};
   window.put({Position(1), ballot(1), value_of("x", 5)});
