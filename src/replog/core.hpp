@@ -60,6 +60,8 @@ class Core {
 
   void on(Time now, NodeId from, const Message&, Effects&);
   void on_time(Time now, Effects&);
+  // The connection to a member ended. A leader that may be gone is not waited for as long.
+  void on_lost(Time now, NodeId member, Effects&);
   void on_append(std::vector<Proposal>, Effects&);
   // Answers CaughtUp once this member has everything that was chosen at `now`.
   void on_catch_up(Time now, std::uint64_t tag, Effects&);

@@ -12,6 +12,19 @@ void Core::postpone_election(Time now) {
   election_at_ = now + Duration(random_.between(least, 2 * least));
 }
 
+// When a process dies, its system closes its connections at once: news that comes long before any
+// silence is noticed. If only the connection broke, a heartbeat comes over the leader's own or a
+// new one within the time that is left, or else the others, who hear the leader, refuse the
+// pre-vote.
+void Core::on_lost(Time now, NodeId member, Effects& effects) {
+  if (role_ == Role::follower && member == leader_) {
+    heard_leader_at_ = std::min(heard_leader_at_, now - options_.election_timeout);
+    auto beat = static_cast<std::uint64_t>(options_.heartbeat_interval.count());
+    election_at_ = std::min(election_at_, now + Duration(random_.between(beat, 2 * beat)));
+  }
+  finish(effects);
+}
+
 void Core::start_pre_vote(Time now, Effects& effects) {
   // Whoever was silent for so long is not followed any more, even if the election fails.
   bool is_leaderless = now - heard_leader_at_ >= options_.election_timeout;

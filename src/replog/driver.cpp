@@ -99,6 +99,9 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
   runtime::PeerLinksOptions links;
   links.self = options_.self;
   links.members = options_.members;
+  links.on_lost = [this](NodeId member) {
+    step([&](Effects& effects) { core_.on_lost(host_.now(), member, effects); });
+  };
   links_ = std::make_unique<runtime::PeerLinks>(
       host, listener, runtime::Lane::log, std::move(links),
       [this](const runtime::PeerIdentity& sender, Bytes message) {

@@ -1,6 +1,7 @@
 #include "runtime/peer_links.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace cluster::runtime {
 
@@ -64,16 +65,17 @@ class PeerLinks::Outgoing final : public SessionHandler {
   }
 
   void lose(const Error& why) {
-    if (is_open_) {
+    bool was_open = std::exchange(is_open_, false);
+    if (was_open) {
       links_.log_.info("lost member", "member", peer_.id, "why", why.message());
     } else {
       links_.log_.debug("cannot reach member", "member", peer_.id, "why", why.message());
     }
     session_ = SessionId{};
-    is_open_ = false;
     auto wait = static_cast<std::uint64_t>(backoff_.count());
     alarm_->set(links_.host_.now() + Duration(wait / 2 + random_.below(wait / 2 + 1)));
     backoff_ = std::min(backoff_ * 2, links_.options_.redial_max);
+    if (was_open && links_.options_.on_lost) links_.options_.on_lost(peer_.id);
   }
 
   PeerLinks& links_;

@@ -23,6 +23,8 @@ struct PeerLinksOptions {
   Duration redial_min = std::chrono::milliseconds(50);
   Duration redial_max = std::chrono::seconds(1);
   std::size_t queue_bytes_max = 32u << 20;  // Per peer; beyond it messages are dropped.
+  // The session to a member, which was open, has ended: its process may be gone.
+  std::function<void(NodeId)> on_lost;
 };
 
 class PeerLinks {

@@ -470,3 +470,29 @@ TEST_CASE("memory keeps the newest bytes of what is chosen, and lets go of the r
   CHECK(member.core.chosen_end() == Position(13));
   CHECK(released == std::vector{Position(2), Position(3), Position(4)});
 }
+
+TEST_CASE("a follower that loses the connection to its leader asks for votes within two heartbeats",
+          "[replog][core]") {
+  Replica member;
+  member.hear(two, Replica::beat(ballot(1, 2), 1));
+  Duration beat = Replica::options().heartbeat_interval;
+
+  SECTION("unless it hears from the leader meanwhile") {
+    member.step([&](Effects& e) { member.core.on_lost(member.now, two, e); });
+    member.hear(two, Replica::beat(ballot(1, 2), 1));
+    CHECK(sent<PreVote>(member.tick(2 * beat).now).empty());
+    CHECK(member.core.leadership().leader == two);
+  }
+  SECTION("and grants another that asks") {
+    PreVote asked{ballot(2, 3)};
+    CHECK_FALSE(sent<PreVoted>(member.hear(three, asked).now).at(0).second.granted);
+    member.step([&](Effects& e) { member.core.on_lost(member.now, two, e); });
+    CHECK(sent<PreVoted>(member.hear(three, asked).now).at(0).second.granted);
+    CHECK(sent<PreVote>(member.tick(beat / 2).now).empty());
+    CHECK_FALSE(sent<PreVote>(member.tick(2 * beat).now).empty());
+  }
+  SECTION("and does nothing where another follower's connection ended") {
+    member.step([&](Effects& e) { member.core.on_lost(member.now, three, e); });
+    CHECK(sent<PreVote>(member.tick(2 * beat).now).empty());
+  }
+}
