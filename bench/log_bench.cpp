@@ -7,7 +7,7 @@
 //             [--failover TRIALS] [--idle SECONDS] [--verbose]
 //
 // One JSON line per figure: the median of the repetitions, by operations per second. The directory
-// decides which disk is measured. `--slow-sync` delays every fdatasync and fsync of these programs.
+// decides which disk is measured. `--slow-sync` delays every sync of these programs.
 // On a busy machine `chrt -f 1 log_bench ...` keeps other programs from standing between.
 #include <unistd.h>
 

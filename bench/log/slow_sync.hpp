@@ -1,5 +1,5 @@
-// Makes every fdatasync and fsync of this program, and of the libraries in it, slower: a disk of a
-// cloud. In place of a preloaded library.
+// Makes every fdatasync, fsync and pwritev2 with RWF_DSYNC of this program, and of the libraries in
+// it, slower: a disk of a cloud. In place of a preloaded library.
 #pragma once
 
 namespace bench {
