@@ -93,6 +93,49 @@ struct LogChunk {
   ended @2 :Bool;
 }
 
+struct MemberSeat {
+  endpoint @0 :Spec.Endpoint;
+  role @1 :UInt8;                 # cluster::MemberRole
+}
+
+struct MemberEdit {
+  id @0 :UInt64;                  # Of all but `add`.
+  union {
+    none @1 :Void;
+    add @2 :MemberSeat;
+    setRole @3 :UInt8;
+    setEndpoint @4 :Spec.Endpoint;
+    remove @5 :Void;
+  }
+}
+
+struct MemberRow {
+  id @0 :UInt64;
+  endpoint @1 :Spec.Endpoint;
+  role @2 :UInt8;
+  hasJoined @3 :Bool;
+  isHeard @4 :Bool;
+  chosenEnd @5 :UInt64;
+}
+
+struct Members {
+  since @0 :UInt64;
+  members @1 :List(MemberRow);
+  leader @2 :UInt64;
+}
+
+struct Leader {
+  leader @0 :UInt64;
+  term @1 :UInt64;
+}
+
+struct Metric {
+  name @0 :Text;
+  help @1 :Text;
+  kind @2 :UInt8;                 # cluster::Metric::Kind
+  value @3 :Float64;
+}
+
 struct AdminMessage {
   id @0 :UInt64;
   union {
@@ -118,5 +161,14 @@ struct AdminMessage {
     job @20 :Registry.JobRecord;
     jobs @21 :List(Registry.JobRecord);
     logChunk @22 :LogChunk;
+    getMembers @23 :Void;
+    changeMembers @24 :List(MemberEdit);
+    addMember @25 :MemberSeat;
+    transferLeadership @26 :UInt64; # To whom.
+    getMetrics @27 :Void;
+    members @28 :Members;
+    joinToken @29 :Text;
+    leader @30 :Leader;
+    metrics @31 :List(Metric);
   }
 }

@@ -176,6 +176,22 @@ void add_status(CLI::App& root, Chosen& chosen) {
   app->callback([options, &chosen] { chosen = [options] { return cmd_status(*options); }; });
 }
 
+void add_metrics(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<MetricsOptions>();
+  CLI::App* app =
+      root.add_subcommand("metrics", "Print what masters and agents count, for Prometheus");
+  add_client(*app, options->client);
+  app->footer(
+      "Examples:\n"
+      "  cluster metrics\n"
+      "  cluster metrics | grep cluster_log_sync\n"
+      "  cluster metrics > /var/lib/node_exporter/cluster.prom.new &&\n"
+      "    mv /var/lib/node_exporter/cluster.prom.new /var/lib/node_exporter/cluster.prom\n\n"
+      "Each value says of which process it is: process=\"master-1\". Those that do not answer are\n"
+      "left out, which standard error tells.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_metrics(*options); }; });
+}
+
 void add_sim(CLI::App& root, Chosen& chosen) {
   auto options = std::make_shared<SimOptions>();
   CLI::App* app = root.add_subcommand("sim", "Simulate the log under faults, seed by seed");
@@ -226,6 +242,7 @@ void add_client_commands(CLI::App& root, Chosen& chosen) {
            cmd_frameworks, "");
   add_logs(root, chosen);
   add_kill(root, chosen);
+  add_metrics(root, chosen);
   add_sim(root, chosen);
 }
 

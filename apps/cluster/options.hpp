@@ -140,6 +140,10 @@ struct CertsOptions {
   std::uint32_t days = 0;
 };
 
+struct MetricsOptions {
+  ClientOptions client;
+};
+
 struct SimOptions {
   std::string seeds = "1..200";
   unsigned jobs = 1;  // Processes.
@@ -176,6 +180,7 @@ int cmd_kill(const KillOptions&);
 int cmd_status(const StatusOptions&);
 int cmd_certs(const CertsOptions&);
 int cmd_log(const LogCommand&);
+int cmd_metrics(const MetricsOptions&);
 int cmd_sim(const SimOptions&);
 int cmd_check_history(const CheckHistoryOptions&);
 

@@ -20,11 +20,13 @@ constexpr Duration look_interval = std::chrono::milliseconds(100);
 
 AdminService::AdminService(runtime::Host& host, std::string agent_directory,
                            std::function<bool(const TaskKey&)> is_open,
-                           std::function<void(bool)> on_stop_requested)
+                           std::function<void(bool)> on_stop_requested,
+                           std::function<Metrics()> metrics_of_all)
     : host_(host),
       directory_(std::move(agent_directory)),
       is_open_(std::move(is_open)),
       on_stop_requested_(std::move(on_stop_requested)),
+      metrics_of_all_(std::move(metrics_of_all)),
       alarm_(host.make_alarm([this] { on_wake(); })) {}
 
 AdminService::~AdminService() = default;
@@ -45,8 +47,11 @@ void AdminService::on_message(runtime::SessionId session, Bytes message) {
     answer(session, id, wire::Done{});
     return on_stop_requested_(stop->kill_tasks);
   }
+  if (std::holds_alternative<wire::GetMetrics>(decoded->body)) {
+    return answer(session, id, wire::MetricsAnswer{metrics_of_all_()});
+  }
   refuse(session, id, Errc::invalid_argument,
-         "an agent answers for its tasks' logs only; ask a master");
+         "an agent answers for its tasks' logs and its metrics only; ask a master");
 }
 
 void AdminService::on_close(runtime::SessionId session, const Error&) {

@@ -1,5 +1,5 @@
-// The agent's admin lane: logs of its tasks, and the request to stop. Node thread; files are read
-// on the disk thread.
+// The agent's admin lane: logs of its tasks, its metrics, and the request to stop. Node thread;
+// files are read on the disk thread.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ class AdminService final : public runtime::SessionHandler {
   // `is_open` tells whether a task may still write.
   AdminService(runtime::Host& host, std::string agent_directory,
                std::function<bool(const TaskKey&)> is_open,
-               std::function<void(bool kill_tasks)> on_stop_requested);
+               std::function<void(bool kill_tasks)> on_stop_requested,
+               std::function<Metrics()> metrics_of_all);
   ~AdminService() override;
 
   void on_open(runtime::SessionId, const Endpoint&) override {}
@@ -56,6 +57,7 @@ class AdminService final : public runtime::SessionHandler {
   std::string directory_;
   std::function<bool(const TaskKey&)> is_open_;
   std::function<void(bool)> on_stop_requested_;
+  std::function<Metrics()> metrics_of_all_;
   Readers readers_;
   std::unique_ptr<runtime::Alarm> alarm_;
   std::uint64_t questions_ = 0;

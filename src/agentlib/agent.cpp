@@ -81,6 +81,7 @@ struct Agent::Impl {
   CoreOptions core_options(const AgentOptions& options) const;
   void request_stop(bool kill_tasks);
   void report_failure(const Error& error);
+  Metrics metrics() const;  // Node thread.
 
   runtime::Host& host;
   AgentId id;
@@ -155,7 +156,13 @@ Result<void> Agent::Impl::open_on_node(const AgentOptions& options, Saved saved)
         const TaskRow* row = driver->core().tasks().find(key);
         return row != nullptr && !is_terminal(row->status.state);
       },
-      [this](bool kill_tasks) { request_stop(kill_tasks); });
+      [this](bool kill_tasks) { request_stop(kill_tasks); },
+      [this] {
+        Metrics all = host.metrics();
+        Metrics own = metrics();
+        all.insert(all.end(), own.begin(), own.end());
+        return all;
+      });
   host.transport().serve(listener, runtime::Lane::admin, admin.get());
   return {};
 }
@@ -272,13 +279,16 @@ Op<void> Agent::stop(bool kill_tasks) {
   return op;
 }
 
+Metrics Agent::Impl::metrics() const {
+  Metrics all = driver->metrics();
+  Metrics of_admin = admin->metrics();
+  all.insert(all.end(), of_admin.begin(), of_admin.end());
+  return all;
+}
+
 Metrics Agent::metrics() const {
   Metrics all;
-  runtime::run_on_node(impl_->host, [&] {
-    all = impl_->driver->metrics();
-    Metrics admin = impl_->admin->metrics();
-    all.insert(all.end(), admin.begin(), admin.end());
-  });
+  runtime::run_on_node(impl_->host, [&] { all = impl_->metrics(); });
   return all;
 }
 

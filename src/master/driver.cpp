@@ -272,6 +272,11 @@ struct MasterDriver::Impl {
     if (std::holds_alternative<wire::GetTasks>(message.body) && core && pending_tasks) {
       core->set_pending_tasks(pending_tasks());
     }
+    if (std::holds_alternative<wire::GetMetrics>(message.body)) {
+      Metrics metrics = process_metrics ? process_metrics() : Metrics{};
+      effects.send(id, wire::AdminMessage{message.id, wire::MetricsAnswer{std::move(metrics)}});
+      return true;
+    }
     if (!std::holds_alternative<wire::GetStatus>(message.body)) return false;
     wire::MasterStatus status = status_of(registry.state(), leadership, log.range(), options);
     status.process = options.process;
@@ -306,6 +311,7 @@ struct MasterDriver::Impl {
   Counters counters;            // Of the cores before.
   std::vector<std::function<void(bool)>> observers;
   std::function<std::vector<wire::TaskRow>()> pending_tasks;
+  std::function<Metrics()> process_metrics;
 
   std::deque<Callback> inputs;
   bool busy = false;
@@ -329,6 +335,10 @@ void MasterDriver::on_leading(std::function<void(bool leading)> observer) {
 
 void MasterDriver::set_pending_tasks(std::function<std::vector<wire::TaskRow>()> provider) {
   impl_->pending_tasks = std::move(provider);
+}
+
+void MasterDriver::set_process_metrics(std::function<Metrics()> provider) {
+  impl_->process_metrics = std::move(provider);
 }
 
 Metrics MasterDriver::metrics() const {

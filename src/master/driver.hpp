@@ -43,6 +43,9 @@ class MasterDriver {
   // the node thread, while leading.
   void set_pending_tasks(std::function<std::vector<wire::TaskRow>()> provider);
 
+  // What GetMetrics is answered. Called on the node thread.
+  void set_process_metrics(std::function<Metrics()> provider);
+
   Metrics metrics() const;
 
  private:

@@ -102,6 +102,12 @@ void MasterNode::begin(master::MasterOptions options) {
   master_->set_pending_tasks([this] {
     return jobs_ ? jobs_->pending({}, pending_rows_max).rows : std::vector<wire::TaskRow>();
   });
+  master_->set_process_metrics([this] {
+    Metrics all = host_.metrics();
+    Metrics own = metrics();
+    all.insert(all.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+    return all;
+  });
   registry_->subscribe([this](Position at, const std::vector<RegistryEvent>& events) {
     if (jobs_) jobs_->on_applied(at, events);
   });

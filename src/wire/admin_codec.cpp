@@ -117,6 +117,70 @@ void write_body(Out out, const LogChunk& body) {
   to.setOffset(body.offset);
   to.setEnded(body.ended);
 }
+void write_seat(admin::MemberSeat::Builder to, const AddMember& newcomer) {
+  write(to.initEndpoint(), newcomer.endpoint);
+  to.setRole(static_cast<std::uint8_t>(newcomer.role));
+}
+void write_edit(admin::MemberEdit::Builder to, const AddMember& edit) { write_seat(to.initAdd(), edit); }
+void write_edit(admin::MemberEdit::Builder to, const SetMemberRole& edit) {
+  to.setId(edit.id.value());
+  to.setSetRole(static_cast<std::uint8_t>(edit.role));
+}
+void write_edit(admin::MemberEdit::Builder to, const SetMemberEndpoint& edit) {
+  to.setId(edit.id.value());
+  write(to.initSetEndpoint(), edit.endpoint);
+}
+void write_edit(admin::MemberEdit::Builder to, const RemoveMember& edit) {
+  to.setId(edit.id.value());
+  to.setRemove();
+}
+void write_body(Out out, const GetMembers&) { out.setGetMembers(); }
+void write_body(Out out, const ChangeMembersRequest& body) {
+  auto edits = out.initChangeMembers(list_size(body.edits));
+  for (unsigned i = 0; i < edits.size(); ++i) {
+    std::visit([&](const auto& edit) { write_edit(edits[i], edit); }, body.edits[i]);
+  }
+}
+void write_body(Out out, const AddMemberRequest& body) {
+  write_seat(out.initAddMember(), body.newcomer);
+}
+void write_body(Out out, const TransferLeadershipRequest& body) {
+  out.setTransferLeadership(body.to.value());
+}
+void write_body(Out out, const GetMetrics&) { out.setGetMetrics(); }
+void write_body(Out out, const MembersAnswer& body) {
+  auto to = out.initMembers();
+  to.setSince(body.members.since.value());
+  auto rows = to.initMembers(list_size(body.members.members));
+  for (unsigned i = 0; i < rows.size(); ++i) {
+    const MemberInfo& member = body.members.members[i];
+    rows[i].setId(member.id.value());
+    write(rows[i].initEndpoint(), member.endpoint);
+    rows[i].setRole(static_cast<std::uint8_t>(member.role));
+    rows[i].setHasJoined(member.has_joined);
+    rows[i].setIsHeard(member.is_heard);
+    rows[i].setChosenEnd(member.chosen_end.value());
+  }
+  to.setLeader(body.leader.value());
+}
+void write_body(Out out, const JoinTokenAnswer& body) {
+  out.setJoinToken(to_text(to_string(body.token)));
+}
+void write_body(Out out, const LeaderAnswer& body) {
+  auto to = out.initLeader();
+  to.setLeader(body.leader.value());
+  to.setTerm(body.term);
+}
+void write_body(Out out, const MetricsAnswer& body) {
+  auto rows = out.initMetrics(list_size(body.metrics));
+  for (unsigned i = 0; i < rows.size(); ++i) {
+    const Metric& metric = body.metrics[i];
+    rows[i].setName(to_text(metric.name));
+    rows[i].setHelp(to_text(metric.help));
+    rows[i].setKind(static_cast<std::uint8_t>(metric.kind));
+    rows[i].setValue(metric.value);
+  }
+}
 
 GetTasks read_get_tasks(Decoding& decoding, admin::GetTasks::Reader in) {
   return {.job = read_optional_id<JobId>(decoding, in.getJob(), "job"),
@@ -231,6 +295,78 @@ LogChunk read_log_chunk(admin::LogChunk::Reader in) {
   return {.data = from_data(in.getData()), .offset = in.getOffset(), .ended = in.getEnded()};
 }
 
+MemberRole read_role(Decoding& decoding, std::uint8_t role) {
+  if (role > static_cast<std::uint8_t>(MemberRole::learner)) {
+    decoding.fail("a member's role is not known here");
+    return {};
+  }
+  return static_cast<MemberRole>(role);
+}
+
+AddMember read_seat(Decoding& decoding, admin::MemberSeat::Reader in) {
+  return {.endpoint = read(decoding, in.getEndpoint()), .role = read_role(decoding, in.getRole())};
+}
+
+MemberEdit read_edit(Decoding& decoding, admin::MemberEdit::Reader in) {
+  NodeId id(in.getId());
+  switch (in.which()) {
+    case admin::MemberEdit::NONE: break;
+    case admin::MemberEdit::ADD: return read_seat(decoding, in.getAdd());
+    case admin::MemberEdit::SET_ROLE:
+      return SetMemberRole{.id = id, .role = read_role(decoding, in.getSetRole())};
+    case admin::MemberEdit::SET_ENDPOINT:
+      return SetMemberEndpoint{.id = id, .endpoint = read(decoding, in.getSetEndpoint())};
+    case admin::MemberEdit::REMOVE: return RemoveMember{.id = id};
+  }
+  decoding.fail("a change of a member is of a kind that is not known here");
+  return {};
+}
+
+ChangeMembersRequest read_change(Decoding& decoding, capnp::List<admin::MemberEdit>::Reader in) {
+  ChangeMembersRequest request;
+  for (auto edit : in) request.edits.push_back(read_edit(decoding, edit));
+  return request;
+}
+
+MembersAnswer read_members(Decoding& decoding, admin::Members::Reader in) {
+  MembersAnswer answer{.members = {.since = Position(in.getSince())},
+                       .leader = NodeId(in.getLeader())};
+  for (auto row : in.getMembers()) {
+    answer.members.members.push_back({.id = NodeId(row.getId()),
+                                      .endpoint = read(decoding, row.getEndpoint()),
+                                      .role = read_role(decoding, row.getRole()),
+                                      .has_joined = row.getHasJoined(),
+                                      .is_heard = row.getIsHeard(),
+                                      .chosen_end = Position(row.getChosenEnd())});
+  }
+  return answer;
+}
+
+JoinTokenAnswer read_token(Decoding& decoding, capnp::Text::Reader in) {
+  auto token = parse_join_token(from_text(in));
+  if (!token) {
+    decoding.fail(token.error().context);
+    return {};
+  }
+  return {*std::move(token)};
+}
+
+MetricsAnswer read_metrics(Decoding& decoding, capnp::List<admin::Metric>::Reader in) {
+  MetricsAnswer answer;
+  answer.metrics.reserve(in.size());
+  for (auto row : in) {
+    if (row.getKind() > static_cast<std::uint8_t>(Metric::Kind::gauge)) {
+      decoding.fail("a metric is of a kind that is not known here");
+      return {};
+    }
+    answer.metrics.push_back({.name = from_text(row.getName()),
+                              .help = from_text(row.getHelp()),
+                              .kind = static_cast<Metric::Kind>(row.getKind()),
+                              .value = row.getValue()});
+  }
+  return answer;
+}
+
 AdminBody read_body(Decoding& decoding, admin::AdminMessage::Reader in) {
   using Wire = admin::AdminMessage;
   switch (in.which()) {
@@ -257,6 +393,18 @@ AdminBody read_body(Decoding& decoding, admin::AdminMessage::Reader in) {
     case Wire::JOB: return JobAnswer{.job = read(decoding, in.getJob())};
     case Wire::JOBS: return read_jobs(decoding, in.getJobs());
     case Wire::LOG_CHUNK: return read_log_chunk(in.getLogChunk());
+    case Wire::GET_MEMBERS: return GetMembers{};
+    case Wire::CHANGE_MEMBERS: return read_change(decoding, in.getChangeMembers());
+    case Wire::ADD_MEMBER: return AddMemberRequest{read_seat(decoding, in.getAddMember())};
+    case Wire::TRANSFER_LEADERSHIP:
+      return TransferLeadershipRequest{NodeId(in.getTransferLeadership())};
+    case Wire::GET_METRICS: return GetMetrics{};
+    case Wire::MEMBERS: return read_members(decoding, in.getMembers());
+    case Wire::JOIN_TOKEN: return read_token(decoding, in.getJoinToken());
+    case Wire::LEADER:
+      return LeaderAnswer{.leader = NodeId(in.getLeader().getLeader()),
+                          .term = in.getLeader().getTerm()};
+    case Wire::METRICS: return read_metrics(decoding, in.getMetrics());
   }
   decoding.fail("its kind is not known here");
   return {};

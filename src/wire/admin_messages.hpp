@@ -1,6 +1,7 @@
 // What operators' tools ask of masters and agents, on the admin lane: one answer per question,
-// matched by `id`. A master that does not lead answers AdminRedirect, except to GetStatus, which
-// every master answers about itself.
+// matched by `id`. A master that does not lead answers AdminRedirect, except to what every master
+// answers: GetStatus and GetMetrics about itself, and the questions about the log's members, which
+// the log carries to its leader.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,8 @@
 #include <vector>
 
 #include "cluster/job.hpp"
+#include "cluster/members.hpp"
+#include "cluster/metrics.hpp"
 #include "cluster/registry.hpp"
 #include "cluster/result.hpp"
 #include "cluster/task.hpp"
@@ -56,6 +59,31 @@ struct KillTaskRequest {
   FrameworkId framework;
   TaskId task;
   friend bool operator==(const KillTaskRequest&, const KillTaskRequest&) = default;
+};
+// Answers MembersAnswer.
+struct GetMembers {
+  friend bool operator==(const GetMembers&, const GetMembers&) = default;
+};
+// Answers MembersAnswer. Asked twice, this and the next are carried out twice.
+struct ChangeMembersRequest {
+  std::vector<MemberEdit> edits;
+  friend bool operator==(const ChangeMembersRequest&, const ChangeMembersRequest&) = default;
+};
+// Answers JoinTokenAnswer.
+struct AddMemberRequest {
+  AddMember newcomer;
+  friend bool operator==(const AddMemberRequest&, const AddMemberRequest&) = default;
+};
+// Answers LeaderAnswer.
+struct TransferLeadershipRequest {
+  NodeId to;
+  friend bool operator==(const TransferLeadershipRequest&,
+                         const TransferLeadershipRequest&) = default;
+};
+
+// For masters and agents: MetricsAnswer.
+struct GetMetrics {
+  friend bool operator==(const GetMetrics&, const GetMetrics&) = default;
 };
 
 // Questions for agents.
@@ -165,11 +193,32 @@ struct LogChunk {
   bool ended = false;        // The task is over and this is the end of the file.
   friend bool operator==(const LogChunk&, const LogChunk&) = default;
 };
+struct MembersAnswer {
+  Members members;
+  NodeId leader;  // None while nobody is known to lead.
+  friend bool operator==(const MembersAnswer&, const MembersAnswer&) = default;
+};
+struct JoinTokenAnswer {
+  JoinToken token;
+  friend bool operator==(const JoinTokenAnswer&, const JoinTokenAnswer&) = default;
+};
+struct LeaderAnswer {
+  NodeId leader;
+  std::uint64_t term = 0;
+  friend bool operator==(const LeaderAnswer&, const LeaderAnswer&) = default;
+};
+struct MetricsAnswer {
+  Metrics metrics;
+  friend bool operator==(const MetricsAnswer&, const MetricsAnswer&) = default;
+};
 
-using AdminBody = std::variant<GetStatus, GetAgents, GetFrameworks, GetTasks, GetJobs, GetJob,
-                               SubmitJobRequest, StopJobRequest, KillTaskRequest, ReadTaskLog,
-                               StopAgent, Done, Failure, AdminRedirect, MasterStatus, AgentRows,
-                               FrameworkRows, TaskRows, JobAnswer, JobRows, LogChunk>;
+using AdminBody =
+    std::variant<GetStatus, GetAgents, GetFrameworks, GetTasks, GetJobs, GetJob, SubmitJobRequest,
+                 StopJobRequest, KillTaskRequest, ReadTaskLog, StopAgent, GetMembers,
+                 ChangeMembersRequest, AddMemberRequest, TransferLeadershipRequest, GetMetrics,
+                 Done, Failure, AdminRedirect, MasterStatus, AgentRows, FrameworkRows, TaskRows,
+                 JobAnswer, JobRows, LogChunk, MembersAnswer, JoinTokenAnswer, LeaderAnswer,
+                 MetricsAnswer>;
 
 struct AdminMessage {
   std::uint64_t id = 0;

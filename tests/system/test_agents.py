@@ -16,6 +16,19 @@ class AgentTest(ClusterTest):
     def one_running(self, job):
         return until(lambda: self.cluster.running(job), 30, "the task runs")[0]
 
+    def test_metrics_of_every_process_are_told_as_prometheus_reads_them(self):
+        text = self.cluster("metrics", check=True).stdout
+        self.assertIn('\ncluster_log_failed{process="master-1"} 0\n', text)
+        self.assertRegex(text, r'\ncluster_net_\w+\{process="master-1"\} \d')
+        ids = [agent["id"] for agent in self.cluster.json("agents")]
+        self.assertEqual(len(ids), 2)
+        for agent in ids:
+            self.assertIn(f'\ncluster_agent_questions_total{{process="agent-{agent}"}} ', text)
+        lines = text.splitlines()
+        types = [line for line in lines if line.startswith("# TYPE ")]
+        self.assertEqual(len(types), len(set(types)))
+        self.assertEqual([line for line in lines if not line], [])
+
     def test_a_restarted_agent_finds_its_tasks_and_their_ends(self):
         go, gone = self.cluster.base + "/go", self.cluster.base + "/gone"
         long = self.cluster.submit(

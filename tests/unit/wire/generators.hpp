@@ -303,7 +303,29 @@ class Generator {
                               .offset = number(),
                               .size_max = small_number(),
                               .wait = duration()},
-            wire::StopAgent{.kill_tasks = coin()}};
+            wire::StopAgent{.kill_tasks = coin()},
+            wire::GetMembers{},
+            wire::ChangeMembersRequest{.edits = list([&] { return member_edit(); })},
+            wire::AddMemberRequest{{.endpoint = endpoint(), .role = role()}},
+            wire::TransferLeadershipRequest{.to = NodeId(number())},
+            wire::GetMetrics{}};
+  }
+
+  MemberRole role() { return static_cast<MemberRole>(below(3)); }
+  MemberEdit member_edit() {
+    NodeId id(number());
+    switch (below(4)) {
+      case 0: return AddMember{.endpoint = endpoint(), .role = role()};
+      case 1: return SetMemberRole{.id = id, .role = role()};
+      case 2: return SetMemberEndpoint{.id = id, .endpoint = endpoint()};
+      default: return RemoveMember{.id = id};
+    }
+  }
+  JoinToken join_token() {
+    return {.cluster = ClusterUid(1 + below(1u << 30)),
+            .id = NodeId(1 + below(65'000)),
+            .secret = 1 + below(1u << 30),
+            .members = {{"10.0.0.1", 5050}, {"::1", static_cast<std::uint16_t>(below(65'536))}}};
   }
 
   std::vector<wire::AdminBody> admin_answers() {
@@ -334,6 +356,20 @@ class Generator {
                            .why = text(),
                            .launched_at = wall_time()};
     };
+    auto info = [&] {
+      return MemberInfo{.id = NodeId(number()),
+                        .endpoint = endpoint(),
+                        .role = role(),
+                        .has_joined = coin(),
+                        .is_heard = coin(),
+                        .chosen_end = Position(number())};
+    };
+    auto metric = [&] {
+      return Metric{.name = text(),
+                    .help = text(),
+                    .kind = static_cast<Metric::Kind>(below(2)),
+                    .value = static_cast<double>(small_number()) / 8};
+    };
     return {wire::Done{},
             wire::Failure{.error = error()},
             wire::AdminRedirect{.leader = optional_endpoint()},
@@ -356,7 +392,12 @@ class Generator {
             wire::TaskRows{.rows = list(task)},
             wire::JobAnswer{.job = job_record()},
             wire::JobRows{.jobs = list([&] { return job_record(); })},
-            wire::LogChunk{.data = bytes(), .offset = number(), .ended = coin()}};
+            wire::LogChunk{.data = bytes(), .offset = number(), .ended = coin()},
+            wire::MembersAnswer{.members = {.since = Position(number()), .members = list(info)},
+                                .leader = NodeId(number())},
+            wire::JoinTokenAnswer{.token = join_token()},
+            wire::LeaderAnswer{.leader = NodeId(number()), .term = number()},
+            wire::MetricsAnswer{.metrics = list(metric)}};
   }
 
   Random random_;
