@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "bench/log/replicas.hpp"
+#include "runtime/host.hpp"
 
 namespace bench {
 namespace {
@@ -16,10 +17,18 @@ std::int64_t now_ns() {
       .count();
 }
 
-// Appends without end, one at a time, and notes the first that came true in each term.
+// Appends without end, one at a time, and notes the first that came true in each term. A moment
+// after each that did, so that the log does not grow by more than a restart reads at once; at once
+// after one that failed.
 class Prober {
  public:
-  Prober(cluster::Log& log, ReplicaView& view) : log_(log), view_(view) { probe(); }
+  Prober(Replica& replica, ReplicaView& view)
+      : host_(replica.host()), log_(replica.log()), view_(view) {
+    cluster::runtime::run_on_node(host_, [this] {
+      alarm_ = host_.make_alarm([this] { probe(); });
+      probe();
+    });
+  }
 
  private:
   void probe() {
@@ -29,13 +38,15 @@ class Prober {
         view_.probed_at_ns = now_ns();
         view_.probed_term = term;
       }
-      if (!at && at.error().code == cluster::Errc::closed) return;
-      probe();
+      if (at) return alarm_->set(host_.now() + std::chrono::milliseconds(5));
+      if (at.error().code != cluster::Errc::closed) probe();
     });
   }
 
+  cluster::runtime::Host& host_;
   cluster::Log& log_;
   ReplicaView& view_;
+  std::unique_ptr<cluster::runtime::Alarm> alarm_;
 };
 
 using Members = std::array<std::unique_ptr<Child>, replicas>;
@@ -93,7 +104,7 @@ void run_failover(const Settings& settings) {
     auto& view = *new (&state.views[number]) ReplicaView{};
     members[number] = std::make_unique<Child>([&, number](const std::function<void()>& wait) {
       Replica replica(settings, number, ports, view);
-      Prober prober(replica.log(), view);
+      Prober prober(replica, view);
       wait();
       ::_exit(0);  // The prober has no end.
     });
