@@ -47,7 +47,8 @@ class DiskTest(LogTest):
         small = cluster.base + "/small"
         os.mkdir(small)
         command("mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", small)
-        self.addCleanup(lambda: command("umount", small))
+        self.addCleanup(shutil.rmtree, cluster.base)  # Its own removal leaves the mount.
+        self.addCleanup(command, "umount", small)
         victim = cluster.members[cluster.random.randrange(1, 4)]
         victim.directory = small + "/store"
         for member in cluster.members.values():
