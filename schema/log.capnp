@@ -224,6 +224,7 @@ struct RangeSummed {
 }
 struct Introduce {
   founders @0 :UInt64;
+  to @1 :UInt64;
 }
 struct Join {
   secret @0 :UInt64;

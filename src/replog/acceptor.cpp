@@ -56,7 +56,7 @@ void Acceptor::on(NodeId from, const Accept& accept, Position chosen_end, Effect
     const LogEntry* held = window_.find(at);
     bool is_new = at >= chosen_end && (held == nullptr || held->ballot < accept.ballot);
     if (is_new) {
-      LogEntry entry{.position = at, .ballot = accept.ballot, .value = value};
+      LogEntry entry{.position = at, .ballot = accept.ballot, .value = kept(value)};
       effects.changes.push_back(PutEntry{entry});
       window_.put(std::move(entry));
     }
@@ -72,9 +72,15 @@ void Acceptor::on(NodeId from, const Accept& accept, Position chosen_end, Effect
 bool Acceptor::keep_chosen(const LogEntry& entry, Effects& effects) {
   const LogEntry* held = window_.find(entry.position);
   // An entry accepted at the ballot of the choice or later holds the chosen value: P2c.
-  if (held != nullptr && held->ballot >= entry.ballot) return held->value == entry.value;
-  effects.changes.push_back(PutEntry{entry});
-  window_.put(entry);
+  bool is_held = held != nullptr && held->ballot >= entry.ballot;
+  if (is_held && !held->value.is_same_as(entry.value)) return false;
+  bool is_whole = is_held && (!held->value.is_bare || is_witness_ || entry.value.is_bare);
+  if (is_whole) return true;
+  LogEntry chosen{.position = entry.position,
+                  .ballot = is_held ? held->ballot : entry.ballot,
+                  .value = kept(entry.value)};
+  effects.changes.push_back(PutEntry{chosen});
+  window_.put(std::move(chosen));
   return true;
 }
 

@@ -41,16 +41,22 @@ class Acceptor {
   // ballot or a later one, and is something else. Then nothing changes.
   bool keep_chosen(const LogEntry&, Effects&);
 
+  // From now on it keeps no data but the log's own.
+  void become_witness(bool is_witness) { is_witness_ = is_witness; }
+
   // Entries before `end` are durable and settled: memory may forget them.
   void release(Position end) { window_.release_before(end); }
   // Everything before `first` is chosen, here or not.
   void begin_at(Position first) { window_.begin_at(first); }
 
  private:
+  Value kept(const Value& value) const { return is_witness_ ? value.bare() : value; }
+
   NodeId self_;
   Ballot promised_;
   Window window_;
   std::size_t answer_bytes_max_;
+  bool is_witness_ = false;
 };
 
 }  // namespace cluster::replog

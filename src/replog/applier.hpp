@@ -48,6 +48,10 @@ class Applier {
   void wait(Position end, Promise<Position>);
 
   Position applied_end() const { return at_.end; }
+  // Who the members are, where neither a snapshot nor an entry has said it yet.
+  void know_members(const Configuration& members) {
+    if (at_.configuration.is_empty()) at_.configuration = members;
+  }
   std::uint64_t snapshots() const { return snapshots_; }
   std::uint64_t restores() const { return restores_; }
   void stop(const Error& why);  // Nothing more is applied; who waits is told.

@@ -241,7 +241,9 @@ void put(cs::LogEnvelope::Builder to, const RangeSummed& m) {
   b.setChecksum(m.checksum);
 }
 void put(cs::LogEnvelope::Builder to, const Introduce& m) {
-  to.initIntroduce().setFounders(m.founders);
+  auto b = to.initIntroduce();
+  b.setFounders(m.founders);
+  b.setTo(m.to);
 }
 void put(cs::LogEnvelope::Builder to, const Join& m) {
   auto b = to.initJoin();
@@ -335,6 +337,14 @@ class Reader {
   template <class From>
   Value value(const From& from) {
     if (from.getKind() > kind_max) fail("an entry's kind is unknown");
+    if (from.getBare() && !is_data(static_cast<Kind>(from.getKind())))
+      fail("only an application's data is withheld");
+    if (from.getKind() == static_cast<std::uint8_t>(Kind::config)) {
+      auto data = from.getData();
+      ByteView view(reinterpret_cast<const char*>(data.begin()), data.size());
+      auto decoded = decode_configuration(view, Position{});
+      if (!decoded) fail(decoded.error().context);
+    }
     return Value{static_cast<Kind>(from.getKind()), bytes(from.getData()), from.getTerm(),
                  from.getBare()};
   }
@@ -453,7 +463,8 @@ class Reader {
         auto asked = range(m.getFirst(), m.getEnd());
         return RangeSummed{asked.first, asked.end, m.getKnown(), m.getChecksum()};
       }
-      case cs::LogEnvelope::INTRODUCE: return Introduce{from.getIntroduce().getFounders()};
+      case cs::LogEnvelope::INTRODUCE:
+        return Introduce{from.getIntroduce().getFounders(), from.getIntroduce().getTo()};
       case cs::LogEnvelope::JOIN: {
         auto m = from.getJoin();
         return Join{m.getSecret(), endpoint(m)};

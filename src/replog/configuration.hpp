@@ -37,16 +37,17 @@ class Configuration {
       CLUSTER_CHECK(member.id < ids_end_, "an id in use was given out");
       ids_.push_back(member.id);
       if (member.role != MemberRole::learner) voters_.push_back(member.id);
+      has_witness_ = has_witness_ || member.role == MemberRole::witness;
     }
     CLUSTER_CHECK(!voters_.empty(), "a log has voters");
   }
 
-  // Voters of which no more is known than their ids.
+  // Voters without endpoints, each with its id as its incarnation: as tests want them.
   static Configuration of_voters(const std::vector<NodeId>& ids) {
     std::vector<Member> members;
     NodeId last;
     for (NodeId id : ids) {
-      members.push_back(Member{.id = id, .endpoint = {}});
+      members.push_back(Member{.id = id, .incarnation = id.value(), .endpoint = {}});
       last = std::max(last, id);
     }
     return Configuration(Position{}, std::move(members), NodeId(last.value() + 1));
@@ -62,6 +63,11 @@ class Configuration {
   bool has(NodeId node) const { return std::binary_search(ids_.begin(), ids_.end(), node); }
   bool has_voter(NodeId node) const {
     return std::binary_search(voters_.begin(), voters_.end(), node);
+  }
+  bool has_witness() const { return has_witness_; }
+  bool is_witness(NodeId node) const {
+    const Member* member = has_witness_ ? find(node) : nullptr;
+    return member != nullptr && member->role == MemberRole::witness;
   }
   const Member* find(NodeId node) const {
     auto at = std::lower_bound(ids_.begin(), ids_.end(), node);
@@ -93,6 +99,7 @@ class Configuration {
   std::vector<Member> all_;  // In order of their ids.
   std::vector<NodeId> ids_;
   std::vector<NodeId> voters_;
+  bool has_witness_ = false;
 };
 
 // "since 12: 1 voter, 2 voter, 3 learner".

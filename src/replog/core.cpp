@@ -6,8 +6,7 @@ namespace cluster::replog {
 
 Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger log, Time now)
     : options_(options),
-      configuration_(recovered.configuration.is_empty() ? options.founders
-                                                        : recovered.configuration),
+      configuration_(recovered.configuration),
       random_(seed),
       log_(std::move(log)),
       acceptor_(options.self, recovered, options.answer_bytes_max),
@@ -24,7 +23,7 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
                    options.lease_reads ? now + options.election_timeout : Time::min()),
       known_chosen_end_(recovered.chosen_end),
       released_(recovered.first) {
-  CLUSTER_CHECK(configuration_.has(options_.self), "a member is one of the members");
+  CLUSTER_CHECK(options_.self && options_.incarnation != 0, "a directory has an identity");
   CLUSTER_CHECK(chosen_end_ >= Position(1), "positions start at 1");
   CLUSTER_CHECK(recovered.first <= chosen_end_, "open entries are in memory");
   CLUSTER_CHECK(kept_from_ <= recovered.first, "what is in memory is kept", kept_from_,
@@ -35,6 +34,10 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
     // A crash may have come between the choice and the forgetting.
     if (entry != nullptr && entry->value.kind == Kind::truncate) note_truncate(*entry);
   }
+  if (configuration_.is_empty()) {
+    formation_.emplace(self(), options_.founding, options_.heartbeat_interval * 2, log_, now);
+  }
+  acceptor_.become_witness(configuration_.is_witness(options_.self));
   bool is_alone = configuration_.voters().size() == 1;
   postpone_election(now);
   if (!is_alone) return;
@@ -43,34 +46,42 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
       LeaseGrant(options_.election_timeout, Time::min());  // There was nobody to grant to.
 }
 
-void Core::on(Time now, NodeId from, const Message& message, Effects& effects) {
-  if (!configuration_.has(from)) return;
+void Core::on(Time now, Sender from, const Message& message, Effects& effects) {
   if (log_.is_on(LogLevel::debug))
-    log_.debug("received", "from", from, "message", name_of(message));
-  std::visit(
-      [&](const auto& m) {
-        if constexpr (requires { on(now, from, m, effects); }) on(now, from, m, effects);
-      },
-      message);
+    log_.debug("received", "from", from.id, "message", name_of(message));
+  if (formation_) {
+    on_unformed(now, from, message, effects);
+  } else if (auto* join = std::get_if<Join>(&message)) {
+    on_join(from, *join, effects);
+  } else if (std::holds_alternative<Introduce>(message)) {
+    on_introduce(from, effects);
+  } else if (is_heeded(from, message)) {
+    std::visit(
+        [&](const auto& m) {
+          if constexpr (requires { on(now, from.id, m, effects); }) on(now, from.id, m, effects);
+        },
+        message);
+  }
   if (role_ == Role::leader && pipeline_->settled() < chosen_end_) settle(now, effects);
+  if (is_reconfigured_) follow_configuration(now, effects);
   finish(effects);
 }
 
 void Core::on_time(Time now, Effects& effects) {
+  if (formation_) {
+    on_formed(now, formation_->on_time(now, effects), effects);
+    return finish(effects);
+  }
   switch (role_) {
     case Role::follower:
     case Role::pre_candidate:
-      if (now >= election_at_) start_pre_vote(now, effects);
+      if (now >= election_at_)
+        can_stand() ? start_pre_vote(now, effects) : on_silence(now, effects);
       break;
     case Role::candidate:
       if (now >= election_at_) {
         become_follower(now, "no quorum promised in time", effects);
         start_pre_vote(now, effects);
-      } else if (now >= prepare_again_at_) {
-        prepare_again_at_ = now + options_.heartbeat_interval * 2;
-        for (NodeId member : configuration_.voters()) {
-          if (!preparation_->is_whole(member)) send_prepare(now, member, effects);
-        }
       }
       break;
     case Role::leader:
@@ -82,11 +93,22 @@ void Core::on_time(Time now, Effects& effects) {
           break;
         }
         resend(now, effects);
+        if (configuration_.has_witness()) ask_witnesses(now, effects);
+        if (hand_over_) go_on_handing_over(now, effects);
+        if (role_ != Role::leader) break;
       }
       if (now >= heartbeat_at_ || now >= tell_at_) send_heartbeats(now, effects);
       break;
   }
-  if (known_chosen_end_ > chosen_end_ && now >= learn_again_at_) ask_to_learn(now, effects);
+  if (preparation_ && now >= prepare_again_at_) {
+    prepare_again_at_ = now + options_.heartbeat_interval * 2;
+    // What all voters withhold a learner may have.
+    const auto& asked = preparation_->has_quorum() ? configuration_.ids() : configuration_.voters();
+    for (NodeId member : asked) {
+      if (!preparation_->is_whole(member)) send_prepare(now, member, effects);
+    }
+  }
+  if (lacks_entries() && now >= learn_again_at_) ask_to_learn(now, effects);
   if (install_ && now >= install_->ask_again_at) fetch(now, effects);
   if (now >= serve_again_at_) serve_waiting(now, effects);
   ask_leader(now, effects);
@@ -101,6 +123,8 @@ void Core::on_append(std::vector<Proposal> proposals, Effects& effects) {
     if (is_fenced) {
       effects.now.push_back(
           AppendFailed{proposal.tag, Error{Errc::fenced, "another term has begun"}});
+    } else if (is_removed()) {
+      effects.now.push_back(AppendFailed{proposal.tag, removal()});
     } else if (role_ == Role::leader) {
       enqueue(std::move(proposal), effects);
     } else {
@@ -116,6 +140,8 @@ void Core::on_append(std::vector<Proposal> proposals, Effects& effects) {
 }
 
 void Core::on_campaign(Time now, Effects& effects) {
+  if (formation_) wants_to_lead_ = true;  // As soon as it may.
+  if (!can_stand()) return;
   become_follower(now, "a new writer starts here", effects);
   if (!is_disk_stalled_) start_prepare(now, effects);
   finish(effects);
@@ -132,10 +158,11 @@ void Core::forget_append(std::uint64_t tag) {
 void Core::release(Position end) { acceptor_.release(std::min(end, chosen_end_)); }
 
 Time Core::deadline() const {
-  Time at = election_at_;
-  if (role_ == Role::candidate) at = std::min(at, prepare_again_at_);
+  if (formation_) return formation_->deadline();
+  Time at = is_removed() ? time_never : election_at_;
   if (role_ == Role::leader) at = std::min({heartbeat_at_, tell_at_, check_at_});
-  if (known_chosen_end_ > chosen_end_) at = std::min(at, learn_again_at_);
+  if (preparation_) at = std::min(at, prepare_again_at_);
+  if (lacks_entries()) at = std::min(at, learn_again_at_);
   if (install_) at = std::min(at, install_->ask_again_at);
   at = std::min(at, serve_again_at_);
   if (leader_ && leader_ != options_.self) at = std::min(at, own_reads_.deadline());

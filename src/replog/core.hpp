@@ -18,6 +18,7 @@
 #include "replog/acceptor.hpp"
 #include "replog/configuration.hpp"
 #include "replog/effects.hpp"
+#include "replog/formation.hpp"
 #include "replog/lease.hpp"
 #include "replog/pipeline.hpp"
 #include "replog/preparation.hpp"
@@ -28,7 +29,7 @@ namespace cluster::replog {
 struct CoreOptions {
   NodeId self;
   std::uint64_t incarnation = 0;  // Of our directory.
-  Configuration founders;         // Where the store knows of none.
+  Founding founding;              // Where the store knows of no members.
   Duration election_timeout = std::chrono::milliseconds(600);
   Duration heartbeat_interval = std::chrono::milliseconds(60);
   // How long news of a choice may wait for an Accept that carries it along.
@@ -58,7 +59,7 @@ class Core {
  public:
   Core(CoreOptions, Recovered, std::uint64_t seed, Logger, Time now);
 
-  void on(Time now, NodeId from, const Message&, Effects&);
+  void on(Time now, Sender from, const Message&, Effects&);
   void on_time(Time now, Effects&);
   // The connection to a member ended. A leader that may be gone is not waited for as long.
   void on_lost(Time now, NodeId member, Effects&);
@@ -75,7 +76,7 @@ class Core {
   // log.
   void on_snapshot_written(Time now, std::uint64_t id, Effects&);
   void on_installed(Time now, const SnapshotOffered&, bool is_sound, Effects&);
-  // Makes this member the leader of a new term, whoever leads.
+  // Makes this member the leader of a new term, whoever leads. Nothing where it may not lead.
   void on_campaign(Time now, Effects&);
   // The disk has finished no sync for too long, or has finished one again.
   void on_disk_stall(Time now, bool is_stalled, Effects&);
@@ -99,6 +100,10 @@ class Core {
   std::uint64_t kept_term() const { return kept_term_; }
   const Acceptor& acceptor() const { return acceptor_; }
   const Configuration& configuration() const { return configuration_; }
+  Members members(Time now) const;
+  // It was one of the members and is none any more, as of `configuration().since()`.
+  bool is_removed() const;
+  Error removal() const;
   Leadership leadership() const;
   Metrics metrics() const;
 
@@ -110,10 +115,15 @@ class Core {
   void on(Time, NodeId, const Promised&, Effects&);
   void on(Time, NodeId, const CampaignNow&, Effects&);
   void start_pre_vote(Time, Effects&);
+  void drop_silent_leader(Time, Effects&);
+  void on_silence(Time, Effects&);
   void start_prepare(Time, Effects&);
+  void prepare(Time, Effects&);
   void send_prepare(Time, NodeId to, Effects&);
   Ballot lowest_followed() const;
+  void on_prepared(Time, Effects&);
   void start_leading(Time, Effects&);
+  void propose_again(const Preparation&, Effects&);
   void stop_leading(Time, std::string_view why, Effects&);
   void become_follower(Time, std::string_view why, Effects&);
   void follow(Time, NodeId leader, Ballot, Effects&);
@@ -129,10 +139,13 @@ class Core {
   void on_refusal(Time, Ballot promised, Effects&);
   void send_heartbeats(Time, Effects&);
   void enqueue(Proposal, Effects&);
-  void propose(Effects&, bool must = false);
+  void propose(Effects&);
+  void send_accepts(std::vector<Accept>, Effects&);
   void settle(Time, Effects&);
   void resend(Time, Effects&);
-  void send_again(NodeId, Position from, Effects&);
+  void send_again(NodeId, Position from, Position end, Effects&);
+  void ask_witnesses(Time, Effects&);
+  Position end_for(NodeId peer, Time) const;
 
   // Reads and leases (core_reads.cpp).
   void serve_reads(Time, Effects&);
@@ -153,7 +166,7 @@ class Core {
   void on(Time, NodeId, const ReadIndexed&, Effects&);
   void learn_by_ballot(Time, NodeId teller, Ballot, Position chosen_end, Effects&);
   void ask_to_learn(Time, Effects&);
-  void advance(Position end, Effects&);
+  void advance(Time, Position end, Effects&);
   void send_waiting(Effects&);
   void fail_forwarded(std::string_view why, Effects&);
 
@@ -185,6 +198,21 @@ class Core {
   void answer_command(Origin, Commanded, Effects&);
   void fail_commands(std::string_view why, Effects&);
 
+  // Members (core_members.cpp).
+  void on_unformed(Time, Sender, const Message&, Effects&);
+  void on_formed(Time, std::optional<Configuration>, Effects&);
+  bool is_heeded(Sender, const Message&);
+  void on_introduce(Sender, Effects&);
+  void on_join(Sender, const Join&, Effects&);
+  void adopt(Time, Configuration, Effects&);
+  void follow_configuration(Time, Effects&);
+  bool can_stand() const;
+  std::optional<Error> problem_of(const Configuration& next, Time) const;
+  bool propose_members(const Configuration&, Origin, Effects&);
+  void fail_as_removed(Effects&);
+  void go_on_handing_over(Time, Effects&);
+  void leave_the_lead(Time, Effects&);
+
   void finish(Effects&);  // After each input.
   std::size_t settled_cost(Position at) const;
   void let_go(Position end, Effects&);  // Memory may forget what is before.
@@ -195,9 +223,15 @@ class Core {
       if (member != options_.self) f(member);
     }
   }
+  // One that was removed has no more to learn.
+  bool lacks_entries() const { return known_chosen_end_ > chosen_end_ && !is_removed(); }
+  Sender self() const { return {options_.self, options_.incarnation}; }
 
   CoreOptions options_;
+  // Who decides the positions from `chosen_end_` on; or, where its `since` is not chosen here yet,
+  // a later one, told by those that let us in. Empty: this directory is no member yet.
   Configuration configuration_;
+  bool is_reconfigured_ = false;  // In this input.
   Random random_;
   Logger log_;
   Acceptor acceptor_;
@@ -238,10 +272,25 @@ class Core {
   Leadership told_;
 
   std::map<NodeId, bool> votes_;
+  // A candidate's; and a leader's, after it has changed the members.
   std::optional<Preparation> preparation_;
   Time prepare_again_at_ = time_never;
 
   std::optional<Pipeline> pipeline_;
+  bool is_changing_ = false;  // The members: until those that come have promised.
+  struct ChosenChange {
+    Origin asked;
+    Position at;
+  };
+  std::optional<ChosenChange> chosen_change_;  // Answered when those that come have promised.
+  // Leadership goes to another; nothing new is proposed meanwhile.
+  struct HandOver {
+    NodeId to;  // None: to whoever is furthest, since we may not lead any more.
+    Origin asked;
+    Time until;
+    Time ask_again_at = Time::min();
+  };
+  std::optional<HandOver> hand_over_;
   Position own_lead_at_;
   Time heartbeat_at_ = time_never;
   Time check_at_ = time_never;  // When the quorum is looked after, and what was lost sent again.
@@ -283,6 +332,10 @@ class Core {
   LeaseGrant lease_grant_;
   bool wants_lease_ = false;
   bool is_disk_stalled_ = false;
+
+  std::optional<Formation> formation_;  // Until this directory is a member.
+  bool wants_to_lead_ = false;
+  std::set<Sender> refused_;  // Of whom was warned.
 
   // Learning.
   NodeId teller_;

@@ -64,10 +64,7 @@ void Core::begin_at(Time now, const SnapshotOffered& offered, Effects& effects) 
   // A newcomer knows the members as of its joining, which may be later.
   bool is_newer =
       configuration_.is_empty() || offered.configuration.since() > configuration_.since();
-  if (is_newer) {
-    configuration_ = offered.configuration;
-    effects.changes.push_back(SetConfiguration{configuration_});
-  }
+  if (is_newer) adopt(now, offered.configuration, effects);
   counters_.chosen += distance(chosen_end_, offered.end);
   kept_from_ = chosen_end_ = offered.end;
   kept_term_ = offered.term;

@@ -11,7 +11,9 @@
 namespace cluster::replog {
 
 void Core::on_command(Time now, std::uint64_t tag, CommandBody body, Effects& effects) {
-  if (role_ == Role::leader) {
+  if (is_removed()) {
+    refuse(Origin{.member = options_.self, .tag = tag}, removal(), effects);
+  } else if (role_ == Role::leader && lead_at_) {
     execute(now, Origin{options_.self, tag, true}, body, effects);
   } else {
     commands_.emplace(tag, OwnCommand{.body = std::move(body)});
@@ -44,7 +46,7 @@ void Core::on(Time now, NodeId from, const Command& asked, Effects& effects) {
   if (from == options_.self) return;
   Taken& taken = commands_taken_[from];
   if (taken.has(asked.tag)) return;
-  if (role_ != Role::leader || asked.ballot != ballot_) {
+  if (role_ != Role::leader || asked.ballot != ballot_ || !lead_at_) {
     Commanded refusal{.tag = asked.tag, .errc = Errc::no_leader, .context = "does not lead"};
     effects.now.push_back(Send{from, std::move(refusal)});
     return;
@@ -57,14 +59,6 @@ void Core::on(Time now, NodeId from, const Command& asked, Effects& effects) {
 // (`stop_leading`).
 void Core::execute(Time now, Origin origin, const CommandBody& body, Effects& effects) {
   std::visit([&](const auto& command) { execute_one(now, origin, command, effects); }, body);
-}
-
-void Core::execute_one(Time, Origin origin, const ChangeMembers&, Effects& effects) {
-  refuse(origin, Error{Errc::unsupported, "the members of a log cannot be changed"}, effects);
-}
-
-void Core::execute_one(Time, Origin origin, const TransferLeadership&, Effects& effects) {
-  refuse(origin, Error{Errc::unsupported, "leadership cannot be handed over"}, effects);
 }
 
 void Core::execute_one(Time, Origin origin, const TruncateLog& command, Effects& effects) {

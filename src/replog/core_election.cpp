@@ -1,5 +1,6 @@
 // Elections: pre-vote, prepare, and the changes of role.
 #include <algorithm>
+#include <utility>
 
 #include "replog/core.hpp"
 
@@ -25,14 +26,29 @@ void Core::on_lost(Time now, NodeId member, Effects& effects) {
   finish(effects);
 }
 
-void Core::start_pre_vote(Time now, Effects& effects) {
-  // Whoever was silent for so long is not followed any more, even if the election fails.
+// Whoever was silent for so long is not followed any more, even if no other is elected.
+void Core::drop_silent_leader(Time now, Effects& effects) {
   bool is_leaderless = now - heard_leader_at_ >= options_.election_timeout;
-  if (is_leaderless && leader_) {
-    leader_ = NodeId{};
-    fail_forwarded("the leader fell silent", effects);
-    tell_leadership(effects);
-  }
+  if (!is_leaderless || !leader_) return;
+  leader_ = NodeId{};
+  fail_forwarded("the leader fell silent", effects);
+  tell_leadership(effects);
+}
+
+// One that may not stand asks for news instead: its part in the log may have ended without its
+// knowing.
+void Core::on_silence(Time now, Effects& effects) {
+  drop_silent_leader(now, effects);
+  postpone_election(now);
+  if (is_removed()) return;
+  std::vector<NodeId> others = configuration_.ids();
+  std::erase(others, options_.self);
+  if (others.empty()) return;
+  effects.now.push_back(Send{others[random_.below(others.size())], Learn{chosen_end_}});
+}
+
+void Core::start_pre_vote(Time now, Effects& effects) {
+  drop_silent_leader(now, effects);
   if (is_disk_stalled_) return postpone_election(now);  // It could not even promise itself.
   role_ = Role::pre_candidate;
   counters_.elections += 1;
@@ -41,7 +57,9 @@ void Core::start_pre_vote(Time now, Effects& effects) {
   votes_[options_.self] = true;
   if (votes_.size() >= configuration_.quorum()) return start_prepare(now, effects);
   Ballot wish{.round = std::max(highest_, acceptor_.promised()).round + 1, .member = options_.self};
-  for_each_peer([&](NodeId peer) { effects.now.push_back(Send{peer, PreVote{wish}}); });
+  for (NodeId voter : configuration_.voters()) {
+    if (voter != options_.self) effects.now.push_back(Send{voter, PreVote{wish}});
+  }
 }
 
 // A member that hears a leader does not help to depose it: that is what keeps a member that cannot
@@ -53,12 +71,16 @@ void Core::on(Time now, NodeId from, const PreVote& asked, Effects& effects) {
   effects.now.push_back(Send{from, PreVoted{.ballot = asked.ballot,
                                             .granted = granted,
                                             .promised = std::max(highest_, acceptor_.promised())}});
+  // One that does not know that it was removed asks for ever; the entry that did it is news to it.
+  if (!configuration_.has_voter(from)) {
+    effects.now.push_back(Send{from, Learned{.entries = {}, .chosen_end = chosen_end_}});
+  }
 }
 
 void Core::on(Time now, NodeId from, const PreVoted& answer, Effects& effects) {
   note_ballot(answer.promised);
   if (role_ != Role::pre_candidate || answer.ballot.member != options_.self) return;
-  if (answer.granted) votes_[from] = true;
+  if (answer.granted && configuration_.has_voter(from)) votes_[from] = true;
   if (votes_.size() >= configuration_.quorum()) start_prepare(now, effects);
 }
 
@@ -75,8 +97,12 @@ void Core::start_prepare(Time now, Effects& effects) {
   leader_ = NodeId{};
   fail_forwarded("an election began", effects);
   tell_leadership(effects);
-  preparation_.emplace(configuration_, ballot_, chosen_end_);
   postpone_election(now);
+  prepare(now, effects);
+}
+
+void Core::prepare(Time now, Effects& effects) {
+  preparation_.emplace(configuration_, ballot_, chosen_end_);
   prepare_again_at_ = now + options_.heartbeat_interval * 2;
   log_.info("prepares", "ballot", ballot_, "from", chosen_end_);
   for (NodeId voter : configuration_.voters()) send_prepare(now, voter, effects);
@@ -128,7 +154,7 @@ void Core::on(Time now, NodeId from, const Prepare& asked, Effects& effects) {
 
 void Core::on(Time now, NodeId from, const Promised& answer, Effects& effects) {
   note_ballot(answer.promised);
-  if (role_ != Role::candidate || answer.ballot != ballot_) return;
+  if (!preparation_ || answer.ballot != ballot_) return;
   if (!answer.granted) {
     if (answer.promised > ballot_) {
       counters_.refused += 1;
@@ -136,24 +162,32 @@ void Core::on(Time now, NodeId from, const Promised& answer, Effects& effects) {
     }
     return;
   }
+  // It lacks what the quorum before this configuration chose, and a quorum of this one must hold it
+  // all before anything rests on this one alone.
+  if (answer.chosen_end <= configuration_.since()) {
+    effects.now.push_back(Send{from, Learned{.entries = {}, .chosen_end = chosen_end_}});
+    return;
+  }
   if (!preparation_->take(from, answer)) return;
   // A long answer takes its time; whoever has less to fetch can still win with a higher ballot.
-  postpone_election(now);
+  if (role_ == Role::candidate) postpone_election(now);
   if (!preparation_->is_whole(from)) return send_prepare(now, from, effects);
   // Not before our own promise is durable either: after a crash we would not know that we had used
   // this ballot, and could propose something else at it.
   bool is_remembered = preparation_->is_whole(options_.self);
-  if (is_remembered && preparation_->has_quorum()) start_leading(now, effects);
+  bool is_enough = is_remembered && preparation_->has_quorum() && preparation_->has_data();
+  if (is_enough) on_prepared(now, effects);
 }
 
 void Core::on(Time now, NodeId from, const CampaignNow& asked, Effects& effects) {
   // A word from an earlier term is late: its leader has long been followed by another.
   if (asked.ballot.member != from || asked.ballot != leader_ballot_ || is_disk_stalled_) return;
+  if (!can_stand()) return;
   log_.info("is handed the lead", "by", from);
   start_prepare(now, effects);
 }
 
-void Core::start_leading(Time now, Effects& effects) {
+void Core::on_prepared(Time now, Effects& effects) {
   const Preparation preparation = std::move(*preparation_);
   preparation_.reset();
   prepare_again_at_ = time_never;
@@ -169,29 +203,48 @@ void Core::start_leading(Time now, Effects& effects) {
     }
     counters_.learned += 1;
   }
-  advance(preparation.chosen_end(), effects);
+  advance(now, preparation.chosen_end(), effects);
+  if (role_ == Role::leader) pipeline_->skip_to(chosen_end_);
+  // Others decide about what follows: they are asked first, by `follow_configuration`.
+  if (is_reconfigured_) return;
+  if (role_ != Role::leader) start_leading(now, effects);
+  propose_again(preparation, effects);
+  if (heartbeat_at_ == time_never) send_heartbeats(now, effects);
+}
 
+void Core::start_leading(Time now, Effects& effects) {
   role_ = Role::leader;
   counters_.terms_led += 1;
   wants_lease_ = options_.lease_reads;
   follow(now, options_.self, ballot_, effects);
   pipeline_.emplace(options_.self, configuration_, ballot_, chosen_end_, options_.pipeline, now);
-  for (const Value& value : preparation.open_values(chosen_end_, settled_term_)) {
-    if (pipeline_->enqueue(value, Origin{})) continue;
-    propose(effects, true);
-    pipeline_->enqueue(value, Origin{});
-  }
-  propose(effects, true);
-  own_lead_at_ = pipeline_->next();
-  pipeline_->enqueue(Value{Kind::lead, Bytes(to_field(ballot_)), term_of(ballot_)}, Origin{});
-  propose(effects, true);
-  log_.info("leads", "ballot", ballot_, "first", own_lead_at_);
-  send_heartbeats(now, effects);
+  log_.info("leads", "ballot", ballot_, "from", chosen_end_);
   check_at_ = now + options_.heartbeat_interval;
   for (Proposal& proposal : waiting_) enqueue(std::move(proposal), effects);
   waiting_.clear();
+}
+
+// What earlier leaders left, then our own first entry. What sets the members ends the row: those
+// that it names must promise before anything follows it.
+void Core::propose_again(const Preparation& preparation, Effects& effects) {
+  std::vector<Value> values = preparation.open_values(chosen_end_, settled_term_);
+  auto config = std::find_if(values.begin(), values.end(),
+                             [](const Value& value) { return value.kind == Kind::config; });
+  is_changing_ = config != values.end();
+  if (is_changing_) {
+    values.erase(config + 1, values.end());
+  } else if (!own_lead_at_) {
+    own_lead_at_ = pipeline_->next().plus(values.size());
+    values.push_back(Value{Kind::lead, Bytes(to_field(ballot_)), term_of(ballot_)});
+  }
+  send_accepts(pipeline_->propose(std::move(values), chosen_end_), effects);
+  if (is_changing_) return;
+  if (auto change = std::exchange(chosen_change_, std::nullopt)) {
+    answer_command(change->asked, Commanded{.tag = change->asked.tag, .position = change->at},
+                   effects);
+  }
+  if (!hand_over_) pipeline_->go_on();
   propose(effects);
-  execute_waiting(now, effects);
 }
 
 void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
@@ -203,6 +256,17 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
   pipeline_.reset();
   role_ = Role::follower;
   leader_ = NodeId{};
+  preparation_.reset();
+  is_changing_ = false;
+  if (auto change = std::exchange(chosen_change_, std::nullopt)) {
+    refuse(change->asked,
+           Error{Errc::no_leader, "the leader stepped down: " + std::string(why), Outcome::maybe},
+           effects);
+  }
+  if (hand_over_ && hand_over_->asked.member) {
+    answer_command(hand_over_->asked, Commanded{.tag = hand_over_->asked.tag}, effects);
+  }
+  hand_over_.reset();
   lead_at_ = own_lead_at_ = Position{};
   heartbeat_at_ = tell_at_ = check_at_ = time_never;
   std::map<NodeId, Forwarded> answers;
@@ -220,7 +284,12 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
     }
   };
   for (const Origin& origin : left.in_flight) fail(origin, Errc::fenced, Outcome::maybe);
-  for (const auto& [value, origin] : left.unsent) {
+  for (auto& [value, origin] : left.unsent) {
+    if (origin.member == options_.self && !origin.is_writers && !origin.is_command) {
+      waiting_.push_back(
+          Proposal{origin.tag, std::move(value.data), 0, value.kind == Kind::packed});
+      continue;
+    }
     fail(origin, Errc::fenced, Outcome::not_applied);
     // Never proposed: it may be sent here again, when we lead again.
     if (origin.member) {
@@ -235,6 +304,7 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
     }
   }
   for (auto& [member, answer] : answers) effects.now.push_back(Send{member, std::move(answer)});
+  if (is_removed()) fail_as_removed(effects);
   postpone_election(now);
   tell_leadership(effects);
 }

@@ -11,7 +11,7 @@ constexpr std::size_t taken_max = 1u << 16;
 }  // namespace
 
 void Core::enqueue(Proposal proposal, Effects& effects) {
-  Origin origin{options_.self, proposal.tag};
+  Origin origin{.member = options_.self, .tag = proposal.tag, .is_writers = proposal.term != 0};
   if (pipeline_->enqueue(Value{proposal.is_packed ? Kind::packed : Kind::data,
                                std::move(proposal.data), term_of(ballot_)},
                          origin))
@@ -20,9 +20,13 @@ void Core::enqueue(Proposal proposal, Effects& effects) {
       AppendFailed{origin.tag, Error{Errc::overloaded, "the leader's queue is full"}});
 }
 
-void Core::propose(Effects& effects, bool must) {
-  for (Accept& accept : pipeline_->take(chosen_end_, must)) {
-    for_each_peer([&](NodeId peer) { effects.now.push_back(Send{peer, accept}); });
+void Core::propose(Effects& effects) { send_accepts(pipeline_->take(chosen_end_), effects); }
+
+void Core::send_accepts(std::vector<Accept> accepts, Effects& effects) {
+  for (Accept& accept : accepts) {
+    for_each_peer([&](NodeId peer) {
+      if (!configuration_.is_witness(peer)) effects.now.push_back(Send{peer, accept});
+    });
     acceptor_.on(options_.self, accept, chosen_end_, effects);
     told_end_ = chosen_end_;
     tell_at_ = time_never;
@@ -35,10 +39,13 @@ void Core::on(Time now, NodeId from, const Accepted& answer, Effects& effects) {
   if (!answer.granted) return on_refusal(now, answer.promised, effects);
   if (!(answer.first < answer.end)) return;
   pipeline_->accepted(from, answer.first, answer.end, now);
+  if (configuration_.has_witness()) ask_witnesses(now, effects);
   settle(now, effects);
   // One that catches up by what it is sent again gets the next part at once.
-  if (role_ != Role::leader || from == options_.self) return;
-  if (auto more = pipeline_->more_from(from, chosen_end_)) send_again(from, *more, effects);
+  if (role_ != Role::leader || !is_peer(from)) return;  // It may just have been removed.
+  if (auto more = pipeline_->more_from(from, chosen_end_)) {
+    send_again(from, *more, end_for(from, now), effects);
+  }
 }
 
 void Core::on_refusal(Time now, Ballot promised, Effects& effects) {
@@ -53,10 +60,12 @@ void Core::settle(Time now, Effects& effects) {
   Position at = pipeline_->settled();
   if (end <= at) return;
   std::vector<Origin> origins = pipeline_->settle(end);
-  advance(end, effects);
+  advance(now, end, effects);
   std::map<NodeId, Forwarded> answers;
   for (const Origin& origin : origins) {
-    if (origin.is_command) {
+    if (origin.is_command && at == configuration_.since()) {
+      chosen_change_ = ChosenChange{origin, at};
+    } else if (origin.is_command) {
       answer_command(origin, Commanded{.tag = origin.tag, .position = at}, effects);
     } else if (origin.member == options_.self) {
       effects.now.push_back(Appended{origin.tag, at});
@@ -72,6 +81,7 @@ void Core::settle(Time now, Effects& effects) {
     lead_at_ = own_lead_at_;
     tell_leadership(effects);
     for (std::uint64_t tag : own_reads_.take_unanswered()) leader_reads_.ask(options_.self, tag);
+    execute_waiting(now, effects);
   }
   propose(effects);
   // Followers hear of the choice with the next Accept, or a moment later.
@@ -99,9 +109,10 @@ void Core::on(Time now, NodeId from, const Heard& answer, Effects& effects) {
   note_ballot(answer.promised);
   if (role_ != Role::leader || answer.ballot != ballot_) return;
   if (!answer.granted) return on_refusal(now, answer.promised, effects);
-  pipeline_->heard(from, answer.sequence, now);
+  pipeline_->heard(from, answer.sequence, answer.chosen_end, now);
   if (answer.grants_lease && wants_lease_) lease_.granted(from, answer.sequence);
   serve_reads(now, effects);
+  if (hand_over_) go_on_handing_over(now, effects);
 }
 
 // A member that has made no progress for some heartbeats is sent what it lacks of the open
@@ -110,15 +121,34 @@ void Core::resend(Time now, Effects& effects) {
   Duration patience = options_.heartbeat_interval * 3;
   for_each_peer([&](NodeId peer) {
     auto from = pipeline_->resend_from(peer, chosen_end_, now, patience);
-    if (from) send_again(peer, *from, effects);
+    if (from) send_again(peer, *from, end_for(peer, now), effects);
   });
 }
 
-void Core::send_again(NodeId peer, Position from, Effects& effects) {
+Position Core::end_for(NodeId peer, Time now) const {
+  if (!configuration_.is_witness(peer)) return pipeline_->next();
+  return pipeline_->witness_end(now, options_.election_timeout, options_.heartbeat_interval * 3);
+}
+
+// What the voters hold that keep up, witnesses are asked to hold too.
+void Core::ask_witnesses(Time now, Effects& effects) {
+  for_each_peer([&](NodeId peer) {
+    if (!configuration_.is_witness(peer)) return;
+    Position end = end_for(peer, now);
+    auto from = pipeline_->ask_witness(peer, end);
+    if (from) send_again(peer, std::max(*from, acceptor_.window().first()), end, effects);
+  });
+}
+
+void Core::send_again(NodeId peer, Position from, Position end, Effects& effects) {
+  if (end <= from) return;
   Position next;
   std::vector<LogEntry> entries =
-      acceptor_.window().range(from, pipeline_->next(), options_.pipeline.accept_bytes_max, next);
+      acceptor_.window().range(from, end, options_.pipeline.accept_bytes_max, next);
   if (entries.empty()) return;
+  if (configuration_.is_witness(peer)) {
+    for (LogEntry& entry : entries) entry.value = entry.value.bare();
+  }
   Accept accept{.ballot = ballot_, .first = from, .chosen_end = chosen_end_};
   for (LogEntry& entry : entries) accept.values.push_back(std::move(entry.value));
   counters_.resent += 1;

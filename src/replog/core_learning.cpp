@@ -62,7 +62,7 @@ void Core::learn_by_ballot(Time now, NodeId teller, Ballot ballot, Position chos
     if (held == nullptr || held->ballot != ballot) break;
     end = end.next();
   }
-  advance(end, effects);
+  advance(now, end, effects);
   if (chosen_end > known_chosen_end_) known_chosen_end_ = chosen_end;
   if (chosen_end_ < chosen_end) {
     teller_ = teller;
@@ -80,6 +80,8 @@ void Core::ask_to_learn(Time now, Effects& effects) {
 
 void Core::on(Time now, NodeId from, const Learn& asked, Effects& effects) {
   if (from == options_.self || !asked.from || asked.from >= chosen_end_) return;
+  // A witness has nothing to teach.
+  if (configuration_.is_witness(options_.self)) return;
   if (asked.from < kept_from_) return offer(from, effects);
   if (!take_turn(now, from, asked)) return;
   Learned answer{.entries = {}, .chosen_end = chosen_end_};
@@ -115,7 +117,7 @@ void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
     end = end.next();
   }
   bool has_moved = end > chosen_end_;
-  advance(end, effects);
+  advance(now, end, effects);
   if (told.chosen_end > known_chosen_end_) {
     known_chosen_end_ = told.chosen_end;
     teller_ = from;
@@ -123,18 +125,25 @@ void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
   if (has_moved && chosen_end_ < known_chosen_end_) ask_to_learn(now, effects);
 }
 
-void Core::advance(Position end, Effects& effects) {
+void Core::advance(Time now, Position end, Effects& effects) {
   if (end <= chosen_end_) return;
   counters_.chosen += distance(chosen_end_, end);
   const Window& window = acceptor_.window();
   settled_term_ = std::max(settled_term_, last_term(window, chosen_end_, end));
+  const LogEntry* members = nullptr;
   for (Position at = chosen_end_; at < end; at = at.next()) {
     const LogEntry* entry = window.find(at);
     if (entry == nullptr) continue;
     settled_bytes_ += entry->value.cost();
     if (entry->value.kind == Kind::truncate) note_truncate(*entry);
+    if (entry->value.kind == Kind::config && at > configuration_.since()) members = entry;
   }
   chosen_end_ = end;
+  if (members != nullptr) {
+    auto next = decode_configuration(members->value.data.view(), members->position);
+    CLUSTER_CHECK(next, "the codec lets no unreadable configuration pass", members->position);
+    adopt(now, *std::move(next), effects);
+  }
   known_chosen_end_ = std::max(known_chosen_end_, end);
   effects.now.push_back(Chosen{end});
   reach_reads(effects);

@@ -76,6 +76,7 @@ void Core::on_installed(Time now, const SnapshotOffered& offered, bool is_sound,
       if (role_ == Role::leader) stop_leading(now, "a later snapshot is here", effects);
       effects.now.push_back(RestoreState{offered});
       begin_at(now, offered, effects);
+      if (is_reconfigured_) follow_configuration(now, effects);
     }
   }
   finish(effects);

@@ -9,22 +9,12 @@ namespace {
 
 constexpr std::size_t tail_bytes_max = 1u << 20;
 
-Configuration founders_of(const LogOptions& options) {
-  std::vector<Member> members;
-  NodeId last;
-  for (const Peer& peer : options.members) {
-    members.push_back(Member{.id = peer.id, .endpoint = peer.endpoint});
-    last = std::max(last, peer.id);
-  }
-  return Configuration(Position{}, std::move(members), NodeId(last.value() + 1));
-}
-
 CoreOptions core_options(const LogOptions& options, const Identity& identity,
                          const DriverLimits& limits) {
   CoreOptions core;
   core.self = identity.member;
   core.incarnation = identity.incarnation;
-  core.founders = founders_of(options);
+  core.founding = founding_of(options);
   core.election_timeout = options.election_timeout;
   core.heartbeat_interval = options.heartbeat_interval;
   core.window_bytes = limits.window_bytes;
@@ -45,7 +35,7 @@ Result<std::vector<Entry>> only_data(std::vector<LogEntry> entries) {
   shown.reserve(entries.size());
   for (LogEntry& entry : entries) {
     Value& value = entry.value;
-    if (!is_data(value.kind)) continue;
+    if (!is_data(value.kind) || value.is_bare) continue;
     if (value.kind == Kind::packed) {
       auto whole = decompress(value.data.view(), entry_size_limit);
       if (!whole) return std::move(whole).error();
@@ -94,18 +84,21 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
       first_tag_((host.random_seed() << 32) + 1),
       next_catch_up_((host.random_seed() << 32) + 1),
       next_command_(next_catch_up_) {
+  options_.self = store_->identity().member;
   snapshot_.range = LogRange{core_.kept_from(), core_.chosen_end()};
   this->publish();
+  const Configuration& configuration = core_.configuration();
   runtime::PeerLinksOptions links;
   links.self = options_.self;
-  links.members = options_.members;
   links.on_lost = [this](NodeId member) {
     step([&](Effects& effects) { core_.on_lost(host_.now(), member, effects); });
   };
+  links.members =
+      configuration.is_empty() ? peers_before_forming(options_) : peers_of(configuration);
   links_ = std::make_unique<runtime::PeerLinks>(
       host, listener, runtime::Lane::log, std::move(links),
-      [this](const runtime::PeerIdentity& sender, Bytes message) {
-        return on_message(sender, std::move(message));
+      [this](runtime::SessionId session, const runtime::PeerIdentity& sender, Bytes message) {
+        return on_message(session, sender, std::move(message));
       });
   if (options_.state_machine != nullptr) start_applier(std::move(snapshots));
   arm();
@@ -126,7 +119,7 @@ void Driver::drain_self() {
     Message message = std::move(self_messages_.front());
     self_messages_.pop_front();
     Effects effects;
-    core_.on(host_.now(), options_.self, message, effects);
+    core_.on(host_.now(), self(), message, effects);
     perform(std::move(effects));
   }
   is_draining_ = false;
@@ -161,7 +154,10 @@ Bytes Driver::encoded(Message&& message) {
                        .first = accept->first,
                        .count = accept->values.size(),
                        .chosen_end = accept->chosen_end};
-  for (const Value& value : accept->values) wanted.bytes += value.data.size();
+  for (const Value& value : accept->values) {
+    wanted.bytes += value.data.size();
+    wanted.withheld += value.is_bare ? 1 : 0;
+  }
   if (last_accept_ != wanted) {
     last_accept_ = wanted;
     last_accept_bytes_ = encode_it();
@@ -197,6 +193,7 @@ void Driver::act_one(SendStored&& send) {
 void Driver::act_one(Chosen&& chosen) {
   snapshot_.range.end = chosen.end;
   publish();
+  if (!changes_.empty()) end_changes();
   feed_all();
   if (applier_) applier_->advance(chosen.end);
 }
@@ -244,11 +241,13 @@ void Driver::act_one(LeadershipChanged&& changed) {
   publish();
   for (const auto& watcher : watchers_) tell(watcher);
   serve_writers(changed.leadership);
+  end_transfers();
 }
 
 void Driver::act_one(Release&& release) { core_.release(release.end); }
 
-bool Driver::on_message(const runtime::PeerIdentity& sender, Bytes bytes) {
+bool Driver::on_message(runtime::SessionId session, const runtime::PeerIdentity& sender,
+                        Bytes bytes) {
   if (has_failed()) return true;
   auto envelope = decode_envelope(bytes);
   if (!envelope) {
@@ -270,8 +269,9 @@ bool Driver::on_message(const runtime::PeerIdentity& sender, Bytes bytes) {
                  sender.names.empty() ? std::string("no name") : sender.names.front());
     return false;
   }
-  step(
-      [&](Effects& effects) { core_.on(host_.now(), envelope->from, envelope->message, effects); });
+  Sender from{envelope->from, envelope->incarnation};
+  links_->answer_on(session, from.id);
+  step([&](Effects& effects) { core_.on(host_.now(), from, envelope->message, effects); });
   return true;
 }
 
@@ -307,6 +307,7 @@ void Driver::arm() {
   if (!catch_ups_.empty()) at = std::min(at, catch_ups_.front().deadline);
   if (!commands_.empty()) at = std::min(at, commands_.front().deadline);
   if (!writers_.empty()) at = std::min(at, writers_.front().deadline);
+  at = std::min(at, members_deadline());
   alarm_->set(at);
 }
 
@@ -374,6 +375,7 @@ void Driver::expire(Time now) {
     writers_.pop_front();
     if (campaign_ == Campaign::running) campaign_ = Campaign::none;
   }
+  expire_members(now, maybe_late);
   serve_writers(snapshot_.leadership);
 }
 
@@ -417,7 +419,7 @@ Result<std::vector<LogEntry>> Driver::entries(Position from, Position to,
 }
 
 Result<std::vector<Entry>> Driver::read(Position from, Position to, std::size_t bytes_max) {
-  if (has_failed()) return *snapshot_.failure;
+  if (auto refusal = refusal_to_read()) return *std::move(refusal);
   if (from < snapshot_.range.first) {
     return Error{Errc::truncated, "the log is kept from position " +
                                       std::to_string(snapshot_.range.first.value()) + " on"};
@@ -446,7 +448,7 @@ Result<std::vector<Entry>> Driver::read(Position from, Position to, std::size_t 
 }
 
 void Driver::catch_up(Promise<LogRange> promise) {
-  if (has_failed()) return promise.complete(*snapshot_.failure);
+  if (auto refusal = refusal_of_calls()) return promise.complete(*std::move(refusal));
   std::uint64_t tag = next_catch_up_++;
   catch_ups_.push_back(
       OpenCatchUp{tag, std::move(promise), host_.now() + options_.request_timeout});
@@ -476,7 +478,7 @@ void Driver::truncate(Position to, Promise<Position> promise) {
 }
 
 void Driver::start_writer(Promise<std::uint64_t> promise) {
-  if (has_failed()) return promise.complete(*snapshot_.failure);
+  if (auto refusal = refusal_to_lead()) return promise.complete(*std::move(refusal));
   writers_.push_back(OpenWriter{std::move(promise), host_.now() + options_.request_timeout});
   serve_writers(snapshot_.leadership);
   arm();
@@ -606,6 +608,7 @@ void Driver::fail(const Error& why) {
   for (OpenWriter& open : writers_) open.promise.complete(failure);
   writers_.clear();
   if (applier_) applier_->stop(failure);
+  expire_members(time_never, failure);
   for (const auto& watcher : watchers_) tell(watcher);
   alarm_->set(time_never);
 }

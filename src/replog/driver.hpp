@@ -12,6 +12,7 @@
 #include "cluster/log.hpp"
 #include "replog/applier.hpp"
 #include "replog/core.hpp"
+#include "replog/founding.hpp"
 #include "replog/snapshot_transfer.hpp"
 #include "replog/store.hpp"
 #include "runtime/committer.hpp"
@@ -73,6 +74,10 @@ class Driver {
   void truncate(Position to, Promise<Position> promise);
   void take_snapshot(Promise<Position> promise);
   void read_barrier(Promise<Position> promise);
+  Members members() const { return core_.members(host_.now()); }
+  void change_members(std::vector<MemberEdit>, Promise<Members>);
+  void add_member(AddMember, Promise<JoinToken>);
+  void transfer_leadership(NodeId to, Promise<Leadership>);
   // Completes with the term.
   void start_writer(Promise<std::uint64_t> promise);
 
@@ -111,13 +116,35 @@ class Driver {
     Ballot ballot;
     Position first;
     std::size_t count = 0;
-    std::size_t bytes = 0;  // Of the values: not everybody may be sent them whole.
+    std::size_t bytes = 0;     // Of the values: not everybody may be sent them whole.
+    std::size_t withheld = 0;  // So many of them are a witness's.
     Position chosen_end;
     friend bool operator==(const EncodedAccept&, const EncodedAccept&) = default;
+  };
+  // A change of the members that is chosen, until it is learned here.
+  struct OpenChange {
+    Position position;
+    std::function<void(Result<void>)> done;
+    Time deadline;
+  };
+  struct OpenTransfer {
+    NodeId to;
+    Promise<Leadership> promise;
+    Time deadline;
   };
 
   template <class F>
   void step(F input);
+  void await_change(std::vector<MemberEdit>, std::function<void(Result<void>)> done);
+  void end_changes();
+  void end_transfers();
+  void expire_members(Time now, const Error& late);
+  Time members_deadline() const;
+  // Why nothing can be asked of this member; none while it is one.
+  std::optional<Error> refusal_of_calls() const;
+  std::optional<Error> refusal_to_read() const;
+  std::optional<Error> refusal_to_lead() const;
+  Sender self() const { return {store_->identity().member, store_->identity().incarnation}; }
   void perform(Effects&&);
   void act(Action&&);
   void act_one(Send&&);
@@ -135,7 +162,8 @@ class Driver {
   void act_one(LeadershipChanged&&);
   void act_one(Release&&);
   Bytes encoded(Message&&);
-  bool on_message(const runtime::PeerIdentity& sender, Bytes);
+  void act_one(MembersChanged&&);
+  bool on_message(runtime::SessionId, const runtime::PeerIdentity& sender, Bytes);
   void on_wake();
   void drain_self();
   void fail(const Error&);
@@ -179,6 +207,8 @@ class Driver {
   std::vector<OpenCatchUp> catch_ups_;
   std::uint64_t next_command_;  // For the same reason.
   std::deque<OpenCommand> commands_;
+  std::deque<OpenChange> changes_;
+  std::deque<OpenTransfer> transfers_;
   std::deque<OpenWriter> writers_;
   enum class Campaign : std::uint8_t { none, asked, running } campaign_ = Campaign::none;
   std::uint64_t last_term_ = 0;       // The latest that was heard of.

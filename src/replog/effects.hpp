@@ -110,9 +110,15 @@ struct Release {
   friend bool operator==(const Release&, const Release&) = default;
 };
 
+// Who belongs to the log from now on, as far as this member knows.
+struct MembersChanged {
+  Configuration configuration;
+  friend bool operator==(const MembersChanged&, const MembersChanged&) = default;
+};
+
 using Action = std::variant<Send, SendStored, WriteSnapshot, SendSnapshot, RestoreState, Chosen,
                             LogBegins, ForgetBefore, Appended, AppendFailed, CaughtUp, CommandEnded,
-                            LeadershipChanged, Release>;
+                            LeadershipChanged, Release, MembersChanged>;
 
 struct SetPromise {
   Ballot ballot;

@@ -9,6 +9,7 @@
 #include "base/random.hpp"
 #include "replog/client_service.hpp"
 #include "replog/driver.hpp"
+#include "replog/founding.hpp"
 #include "replog/open.hpp"
 #include "replog/stores.hpp"
 
@@ -17,26 +18,10 @@ namespace {
 
 constexpr std::size_t recover_window_bytes = 16u << 20;
 
-Result<void> check_options(const LogOptions& options) {
+// Completes what a join token says.
+Result<void> check_options(LogOptions& options) {
+  if (auto checked = replog::complete_founding(options); !checked) return checked;
   auto wrong = [](std::string what) { return Error{Errc::invalid_argument, std::move(what)}; };
-  if (!options.cluster) return wrong("LogOptions::cluster is 0; every cluster has an id");
-  bool has_self = false;
-  for (const Peer& member : options.members) {
-    if (!member.id || member.id.value() > replog::member_id_max) {
-      return wrong("member id " + std::to_string(member.id.value()) + " is not in 1.." +
-                   std::to_string(replog::member_id_max));
-    }
-    for (const Peer& other : options.members) {
-      if (&other != &member && other.id == member.id) {
-        return wrong("member " + std::to_string(member.id.value()) + " is named twice");
-      }
-    }
-    has_self = has_self || member.id == options.self;
-  }
-  if (!has_self) {
-    return wrong("member " + std::to_string(options.self.value()) + " is not among the " +
-                 std::to_string(options.members.size()) + " members");
-  }
   if (options.heartbeat_interval * 3 > options.election_timeout) {
     return wrong("election_timeout must be at least three heartbeat_intervals");
   }
@@ -48,16 +33,66 @@ Result<void> check_options(const LogOptions& options) {
   return {};
 }
 
-// What the options leave open and the directory knows.
-void fill_from_directory(LogOptions& options) {
-  if (options.cluster && options.self) return;
-  auto known = replog::read_directory(options.directory);
-  if (!known) return;  // Said by whoever misses it.
-  if (!options.cluster) options.cluster = known->identity.cluster;
-  if (!options.self) options.self = known->identity.member;
+}  // namespace
+
+namespace replog {
+namespace {
+
+// What a directory holds, before anything runs on it.
+struct Opened {
+  std::shared_ptr<Store> store;
+  Recovered recovered;
+  DriverSnapshots snapshots;
+};
+
+Result<DriverSnapshots> recover_snapshots(const LogOptions& options, const Recovered& recovered) {
+  DriverSnapshots snapshots;
+  if (options.state_machine == nullptr) return snapshots;
+  auto files = open_snapshot_files(options.directory + "/snapshots");
+  if (!files) return std::move(files).error();
+  auto sound = (*files)->recover();
+  if (!sound) return std::move(sound).error();
+  Position reached = sound->empty() ? Position(1) : sound->front().end;
+  if (reached < recovered.kept_from) {
+    return Error{Errc::corrupt,
+                 options.directory + ": the log is kept from position " +
+                     std::to_string(recovered.kept_from.value()) + " on, and the newest sound " +
+                     "snapshot in " + options.directory + "/snapshots reaches only to " +
+                     std::to_string(reached.value()) +
+                     "; remove this member and add a new one with an empty directory"};
+  }
+  snapshots.files = *std::move(files);
+  snapshots.sound = *std::move(sound);
+  return snapshots;
 }
 
+Result<Opened> recover_from(std::shared_ptr<Store> store, const LogOptions& options) {
+  auto recovered = store->recover(recover_window_bytes);
+  if (!recovered) return std::move(recovered).error();
+  if (!recovered->damaged.empty()) {
+    return Error{Errc::corrupt, options.directory + ": log entry " +
+                                    std::to_string(recovered->damaged.front().first.value()) +
+                                    " is damaged; remove this member and add a new one"};
+  }
+  auto checked = check_membership(options, store->identity(), recovered->configuration);
+  if (!checked) return std::move(checked).error();
+  auto snapshots = recover_snapshots(options, *recovered);
+  if (!snapshots) return std::move(snapshots).error();
+  return Opened{std::move(store), *std::move(recovered), *std::move(snapshots)};
+}
+
+Result<Opened> open_directory(const LogOptions& options) {
+  Identity identity{
+      .cluster = options.cluster, .member = options.self, .incarnation = system_random() | 1};
+  auto store = open_store(options.directory, identity, options.store, options.store_bytes_max);
+  if (!store) return std::move(store).error();
+  return recover_from(*std::move(store), options);
+}
+
+Log make_log(runtime::Host&, runtime::ListenerId, LogOptions, Opened);
+
 }  // namespace
+}  // namespace replog
 
 // Shared with what is on its way between threads; the driver itself lives and dies on the node
 // thread.
@@ -88,6 +123,17 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
       auto self = weak.lock();
       if (self && self->driver) f(*self->driver);
     });
+  }
+
+  // `f(Driver&, Promise<T>)` on the node thread.
+  template <class T, class F>
+  Op<T> call(F f) {
+    Promise<T> promise(host.delivery());
+    Op<T> op = promise.op();
+    on_driver([f = std::move(f), promise = std::move(promise)](replog::Driver& one) mutable {
+      f(one, std::move(promise));
+    });
+    return op;
   }
 
   Op<Position> append(Bytes data, std::uint64_t term) {
@@ -264,23 +310,45 @@ Op<Position> Log::Writer::append(Bytes data) {
   return log->append(std::move(data), impl_->term);
 }
 
+Members Log::members() const {
+  Members members;
+  runtime::run_on_node(impl_->host, [&] { members = impl_->driver->members(); });
+  return members;
+}
+
+Op<Members> Log::change_members(std::vector<MemberEdit> edits) {
+  return impl_->call<Members>(
+      [edits = std::move(edits)](replog::Driver& driver, Promise<Members> promise) mutable {
+        driver.change_members(std::move(edits), std::move(promise));
+      });
+}
+
+Op<JoinToken> Log::add_member(AddMember newcomer) {
+  return impl_->call<JoinToken>(
+      [newcomer = std::move(newcomer)](replog::Driver& driver, Promise<JoinToken> promise) mutable {
+        driver.add_member(std::move(newcomer), std::move(promise));
+      });
+}
+
+Op<Leadership> Log::transfer_leadership(NodeId to) {
+  return impl_->call<Leadership>([to](replog::Driver& driver, Promise<Leadership> promise) {
+    driver.transfer_leadership(to, std::move(promise));
+  });
+}
+
 Result<Log> Log::open(Runtime& runtime, LogOptions options) {
-  fill_from_directory(options);
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
   runtime::Host& host = runtime.host();
-  Endpoint endpoint = options.listen;
-  for (const Peer& member : options.members) {
-    if (endpoint.host.empty() && member.id == options.self) endpoint = member.endpoint;
-  }
+  auto opened = replog::open_directory(options);
+  if (!opened) return std::move(opened).error();
+  auto endpoint = replog::listening_endpoint(options, opened->store->identity(),
+                                             opened->recovered.configuration);
+  if (!endpoint) return std::move(endpoint).error();
   Result<runtime::ListenerId> listener = Error{};
-  runtime::run_on_node(host, [&] { listener = host.transport().listen(endpoint); });
+  runtime::run_on_node(host, [&] { listener = host.transport().listen(*endpoint); });
   if (!listener) return std::move(listener).error();
-  auto log = replog::open_on(host, *listener, std::move(options));
-  if (!log) {
-    runtime::run_on_node(host, [&] { host.transport().stop_listening(*listener); });
-    return log;
-  }
-  log->impl_->own_listener = *listener;
+  auto log = replog::make_log(host, *listener, std::move(options), *std::move(opened));
+  log.impl_->own_listener = *listener;
   return log;
 }
 
@@ -295,67 +363,41 @@ struct LogAccess {
   }
 };
 
-Result<Log> open_on(runtime::Host& host, runtime::ListenerId listener, LogOptions options) {
-  fill_from_directory(options);
-  if (auto checked = check_options(options); !checked) return std::move(checked).error();
-  Identity identity{
-      .cluster = options.cluster, .member = options.self, .incarnation = system_random() | 1};
-  auto store = open_store(options.directory, identity, options.store, options.store_bytes_max);
-  if (!store) return std::move(store).error();
-  return open_on_store(host, listener, std::move(options), *std::move(store));
-}
-
 namespace {
 
-Result<DriverSnapshots> recover_snapshots(const LogOptions& options, const Recovered& recovered) {
-  DriverSnapshots snapshots;
-  if (options.state_machine == nullptr) return snapshots;
-  auto files = open_snapshot_files(options.directory + "/snapshots");
-  if (!files) return std::move(files).error();
-  auto sound = (*files)->recover();
-  if (!sound) return std::move(sound).error();
-  Position reached = sound->empty() ? Position(1) : sound->front().end;
-  if (reached < recovered.kept_from) {
-    return Error{Errc::corrupt,
-                 options.directory + ": the log is kept from position " +
-                     std::to_string(recovered.kept_from.value()) + " on, and the newest sound " +
-                     "snapshot in " + options.directory + "/snapshots reaches only to " +
-                     std::to_string(reached.value()) +
-                     "; remove this member and add a new one with an empty directory"};
-  }
-  snapshots.files = *std::move(files);
-  snapshots.sound = *std::move(sound);
-  return snapshots;
-}
-
-}  // namespace
-
-Result<Log> open_on_store(runtime::Host& host, runtime::ListenerId listener, LogOptions options,
-                          std::shared_ptr<Store> store) {
-  if (auto checked = check_options(options); !checked) return std::move(checked).error();
-  auto recovered = store->recover(recover_window_bytes);
-  if (!recovered) return std::move(recovered).error();
-  if (!recovered->damaged.empty()) {
-    return Error{Errc::corrupt, options.directory + ": log entry " +
-                                    std::to_string(recovered->damaged.front().first.value()) +
-                                    " is damaged; remove this member and add a new one"};
-  }
-  auto snapshots = recover_snapshots(options, *recovered);
-  if (!snapshots) return std::move(snapshots).error();
+Log make_log(runtime::Host& host, runtime::ListenerId listener, LogOptions options, Opened opened) {
+  options.self = opened.store->identity().member;
   auto impl = LogAccess::make_impl(host, std::move(options));
   runtime::run_on_node(host, [&, weak = std::weak_ptr(impl)] {
     impl->driver = std::make_unique<Driver>(
-        host, listener, std::move(store), *std::move(recovered), impl->options,
+        host, listener, std::move(opened.store), std::move(opened.recovered), impl->options,
         [raw = impl.get()](const Snapshot& snapshot) {
           std::lock_guard lock(raw->mutex);
           raw->snapshot = snapshot;
         },
-        DriverLimits{}, *std::move(snapshots));
+        DriverLimits{}, std::move(opened.snapshots));
     if (impl->options.serve_clients) {
       impl->service = std::make_unique<ClientService>(host, listener, *impl->driver);
     }
   });
   return LogAccess::make(std::move(impl));
+}
+
+}  // namespace
+
+Result<Log> open_on(runtime::Host& host, runtime::ListenerId listener, LogOptions options) {
+  if (auto checked = check_options(options); !checked) return std::move(checked).error();
+  auto opened = open_directory(options);
+  if (!opened) return std::move(opened).error();
+  return make_log(host, listener, std::move(options), *std::move(opened));
+}
+
+Result<Log> open_on_store(runtime::Host& host, runtime::ListenerId listener, LogOptions options,
+                          std::shared_ptr<Store> store) {
+  if (auto checked = check_options(options); !checked) return std::move(checked).error();
+  auto opened = recover_from(std::move(store), options);
+  if (!opened) return std::move(opened).error();
+  return make_log(host, listener, std::move(options), *std::move(opened));
 }
 
 bool is_connected(const Log& log, NodeId member) {

@@ -214,8 +214,11 @@ struct RangeSummed {
 
 // A founder with an empty directory looks for the others; its incarnation is the envelope's.
 struct Introduce {
-  std::uint64_t founders =
-      0;  // A checksum of the list it was started with: all must have the same.
+  // A checksum of the list it was started with: all must have the same.
+  std::uint64_t founders = 0;
+  // The incarnation of the one it is said to, as far as known: what was said to a directory that is
+  // gone must not count for the next one.
+  std::uint64_t to = 0;
   friend bool operator==(const Introduce&, const Introduce&) = default;
 };
 // A newcomer shows its token; its incarnation is the envelope's.
@@ -236,6 +239,13 @@ using Message = std::variant<PreVote, PreVoted, Prepare, Promised, Accept, Accep
                              CampaignNow, RangeSum, RangeSummed, Introduce, Join, Form>;
 
 std::string_view name_of(const Message&);
+
+// Who says something: a member is both.
+struct Sender {
+  NodeId id;
+  std::uint64_t incarnation = 0;
+  friend auto operator<=>(const Sender&, const Sender&) = default;
+};
 
 // It does not say to whom: a message to all is encoded once. What is said to the wrong member does
 // no harm, since answers name what they answer.

@@ -1,6 +1,7 @@
 #include "replog/pipeline.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace cluster::replog {
 
@@ -11,13 +12,29 @@ Pipeline::Pipeline(NodeId self, const Configuration& configuration, Ballot ballo
       ballot_(ballot),
       limits_(limits),
       settled_(first),
-      next_(first) {
-  for (NodeId member : configuration.ids()) {
-    Progress& progress = progress_[member];
-    progress.end = first;
-    progress.moved_at = now;
-    progress.heard_at = now;
+      next_(first),
+      started_at_(now) {
+  follow_configuration(now);
+}
+
+void Pipeline::follow_configuration(Time now) {
+  for (NodeId member : configuration_.ids()) {
+    auto [at, is_new] = progress_.try_emplace(member);
+    if (!is_new) continue;
+    at->second.end = settled_;
+    at->second.moved_at = now;
+    at->second.heard_at = now;
+    at->second.kept_up_at = now;
+    at->second.asked_end = settled_;
   }
+  std::erase_if(progress_, [&](const auto& one) { return !configuration_.has(one.first); });
+}
+
+void Pipeline::skip_to(Position end) {
+  CLUSTER_CHECK(flights_.empty() && settled_ == next_ && next_ <= end,
+                "what is skipped was proposed by others", settled_, next_, end);
+  settled_ = next_ = end;
+  for (auto& [member, progress] : progress_) progress.held.remove_before(end);
 }
 
 bool Pipeline::enqueue(Value value, Origin origin) {
@@ -28,39 +45,100 @@ bool Pipeline::enqueue(Value value, Origin origin) {
   return true;
 }
 
-std::vector<Accept> Pipeline::take(Position chosen_end, bool must) {
+std::vector<Accept> Pipeline::take(Position chosen_end) {
   std::vector<Accept> accepts;
   std::size_t bytes = 0;
-  while (!queue_.empty()) {
+  while (!queue_.empty() && !is_held_) {
     std::size_t cost = queue_.front().first.cost();
     bool has_room = flights_.empty() || (flight_bytes_ + cost <= limits_.flight_bytes_max &&
                                          flights_.size() < limits_.flight_entries_max);
-    if (!must && !has_room) break;
-    if (accepts.empty() || bytes + cost > limits_.accept_bytes_max) {
-      accepts.push_back(Accept{.ballot = ballot_, .first = next_, .chosen_end = chosen_end});
-      bytes = 0;
-    }
-    bytes += cost;
+    if (!has_room) break;
     queue_bytes_ -= cost;
-    flight_bytes_ += cost;
-    flights_.push_back(Flight{queue_.front().second, cost});
-    accepts.back().values.push_back(std::move(queue_.front().first));
+    auto [value, origin] = std::move(queue_.front());
     queue_.pop_front();
-    next_ = next_.next();
+    put_into(accepts, bytes, std::move(value), origin, chosen_end);
   }
   return accepts;
+}
+
+std::vector<Accept> Pipeline::propose(std::vector<Value> values, Position chosen_end) {
+  std::vector<Accept> accepts;
+  std::size_t bytes = 0;
+  for (Value& value : values) put_into(accepts, bytes, std::move(value), Origin{}, chosen_end);
+  return accepts;
+}
+
+void Pipeline::put_into(std::vector<Accept>& accepts, std::size_t& bytes, Value value,
+                        Origin origin, Position chosen_end) {
+  std::size_t cost = value.cost();
+  if (accepts.empty() || bytes + cost > limits_.accept_bytes_max) {
+    accepts.push_back(
+        Accept{.ballot = ballot_, .first = next_, .values = {}, .chosen_end = chosen_end});
+    bytes = 0;
+  }
+  if (value.kind == Kind::config) hold();
+  bytes += cost;
+  flight_bytes_ += cost;
+  flights_.push_back(Flight{origin, cost});
+  accepts.back().values.push_back(std::move(value));
+  next_ = next_.next();
 }
 
 void Pipeline::accepted(NodeId member, Position first, Position end, Time now) {
   Progress& progress = progress_.at(member);
   progress.heard_at = now;
+  progress.has_answered = true;
+  if (!configuration_.has_witness()) return progress.held.add(first, end);
+  Position before = progress.held.contiguous_end(settled_);
   progress.held.add(first, end);
+  note_progress(progress, before, now);
 }
 
-void Pipeline::heard(NodeId member, std::uint64_t sequence, Time now) {
+void Pipeline::note_progress(Progress& progress, Position before, Time now) const {
+  Position end = progress.held.contiguous_end(settled_);
+  if (end > before || end >= next_) progress.kept_up_at = now;
+}
+
+Position Pipeline::witness_end(Time now, Duration timeout, Duration patience) const {
+  Position end = next_;
+  for (const Member& member : configuration_.all()) {
+    if (member.role != MemberRole::voter) continue;
+    const Progress& progress = progress_.at(member.id);
+    bool is_silent = std::min(progress.heard_at, progress.kept_up_at) + timeout <= now ||
+                     (!progress.has_answered && started_at_ + patience <= now);
+    if (is_silent && member.id != self_) continue;
+    end = std::min(end, progress.held.contiguous_end(settled_));
+  }
+  return end;
+}
+
+std::optional<Position> Pipeline::ask_witness(NodeId witness, Position end) {
+  Progress& progress = progress_.at(witness);
+  if (end <= progress.asked_end) return std::nullopt;
+  return std::exchange(progress.asked_end, end);
+}
+
+void Pipeline::heard(NodeId member, std::uint64_t sequence, Position chosen_end, Time now) {
   Progress& progress = progress_.at(member);
   progress.heard_at = now;
+  progress.has_answered = true;
   progress.sequence = std::max(progress.sequence, sequence);
+  progress.chosen_end = std::max(progress.chosen_end, chosen_end);
+}
+
+Time Pipeline::heard_at(NodeId member) const {
+  auto at = progress_.find(member);
+  return at == progress_.end() ? Time::min() : at->second.heard_at;
+}
+
+Position Pipeline::chosen_end_of(NodeId member) const {
+  auto at = progress_.find(member);
+  return at == progress_.end() ? Position{} : at->second.chosen_end;
+}
+
+bool Pipeline::has_all(NodeId member) const {
+  auto at = progress_.find(member);
+  return at != progress_.end() && at->second.held.contiguous_end(settled_) >= next_;
 }
 
 Position Pipeline::agreed_end(Position chosen_end) const {
@@ -104,6 +182,7 @@ std::optional<Position> Pipeline::resend_from(NodeId member, Position chosen_end
   }
   if (end >= next_) {
     progress.moved_at = now;
+    progress.kept_up_at = now;
     return std::nullopt;
   }
   if (now - progress.moved_at < patience) return std::nullopt;

@@ -21,6 +21,7 @@ struct Origin {
   NodeId member;
   std::uint64_t tag = 0;
   bool is_command = false;  // Answered with Commanded.
+  bool is_writers = false;  // Of this term or of none.
 };
 
 struct PipelineLimits {
@@ -39,13 +40,33 @@ class Pipeline {
 
   // False when the queue is full.
   bool enqueue(Value value, Origin origin);
-  // Values that may go out now, as Accepts with positions assigned. `must` ignores the limits of
-  // flight.
-  std::vector<Accept> take(Position chosen_end, bool must = false);
+  // Values that may go out now, as Accepts with positions assigned. Nothing while it is held; and
+  // what sets the members holds it, since it decides who must accept what follows.
+  std::vector<Accept> take(Position chosen_end);
+  // The same for values of the log's own, before all that waits, held or not, beyond all limits.
+  std::vector<Accept> propose(std::vector<Value> values, Position chosen_end);
+  void hold() { is_held_ = true; }
+  void go_on() { is_held_ = false; }
+
+  // The configuration has changed: members that come are counted from now on.
+  void follow_configuration(Time now);
+  // Everything before `end` was chosen elsewhere; nothing of ours is in flight.
+  void skip_to(Position end);
 
   // A member holds [first, end) durably at our ballot.
   void accepted(NodeId member, Position first, Position end, Time now);
-  void heard(NodeId member, std::uint64_t sequence, Time now);
+  void heard(NodeId member, std::uint64_t sequence, Position chosen_end, Time now);
+
+  Time heard_at(NodeId member) const;           // Never: the beginning of time.
+  Position chosen_end_of(NodeId member) const;  // As it told last; none when it did not.
+  // It holds everything that was proposed and is not settled.
+  bool has_all(NodeId member) const;
+
+  // A witness is asked for positions before this one only: those that every voter holds that keeps
+  // up. So what it holds is withheld by nobody but those that fell silent; see docs/PROTOCOL.md.
+  Position witness_end(Time now, Duration timeout, Duration patience) const;
+  // From where to ask it, when it is to be asked up to `end` now.
+  std::optional<Position> ask_witness(NodeId witness, Position end);
 
   // The end of what a quorum holds, from `chosen_end` on.
   Position agreed_end(Position chosen_end) const;
@@ -86,12 +107,21 @@ class Pipeline {
     Time moved_at{};  // When `end` last grew, or we last sent again.
     Time heard_at{};
     std::uint64_t sequence = 0;
+    Position chosen_end;
+    Time kept_up_at{};  // When it last had everything, or came further.
+    bool has_answered = false;
+    Position asked_end;       // A witness, so far.
     Position sent_again_end;  // None: it was not sent anything again, or has it.
   };
   struct Flight {
     Origin origin;
     std::size_t cost;
   };
+
+  void put_into(std::vector<Accept>& accepts, std::size_t& bytes, Value, Origin,
+                Position chosen_end);
+
+  void note_progress(Progress&, Position before, Time now) const;
 
   NodeId self_;
   const Configuration& configuration_;
@@ -103,7 +133,9 @@ class Pipeline {
   std::size_t flight_bytes_ = 0;
   std::deque<std::pair<Value, Origin>> queue_;
   std::size_t queue_bytes_ = 0;
+  bool is_held_ = true;  // Until what earlier leaders left is proposed again.
   std::map<NodeId, Progress> progress_;
+  Time started_at_;
 };
 
 }  // namespace cluster::replog

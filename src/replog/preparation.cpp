@@ -41,6 +41,18 @@ Position Preparation::next_of(NodeId member) const {
   return at == next_.end() ? from_ : at->second;
 }
 
+bool Preparation::has_quorum() const {
+  auto counts = [&](NodeId voter) { return whole_.contains(voter); };
+  const std::vector<NodeId>& voters = configuration_.voters();
+  auto count = static_cast<std::size_t>(std::count_if(voters.begin(), voters.end(), counts));
+  return count >= configuration_.quorum();
+}
+
+bool Preparation::has_data() const {
+  return std::none_of(best_.begin(), best_.end(),
+                      [](const auto& one) { return one.second.value.is_bare; });
+}
+
 bool Preparation::take(NodeId member, const Promised& answer) {
   if (!configuration_.has(member) || answer.ballot != ballot_ || is_whole(member)) return false;
   if (answer.first != next_of(member) || answer.next < answer.first || answer.end < answer.next) {
@@ -51,8 +63,17 @@ bool Preparation::take(NodeId member, const Promised& answer) {
   if (answer.next > last.plus(gap_max)) return false;
   for (const LogEntry& entry : answer.entries) {
     if (entry.position < from_) continue;
+    if (is_data(entry.value.kind) && !entry.value.is_bare && configuration_.has_witness()) {
+      data_[{entry.position, entry.value.term}] = entry.value.data;
+    }
     auto [at, is_new] = best_.try_emplace(entry.position, entry);
     if (!is_new && at->second.ballot < entry.ballot) at->second = entry;
+    Value& best = at->second.value;
+    if (!best.is_bare) continue;
+    auto data = data_.find({entry.position, best.term});
+    if (data == data_.end()) continue;
+    best.data = data->second;
+    best.is_bare = false;
   }
   // Only what was chosen when it was told was told as it was chosen: a later part's word does not
   // cover an earlier part's entries, nor entries that are still to come.

@@ -16,8 +16,8 @@ namespace cluster::replog {
 
 class Preparation {
  public:
-  Preparation(const Configuration& configuration, Ballot ballot, Position from)
-      : configuration_(configuration),
+  Preparation(Configuration configuration, Ballot ballot, Position from)
+      : configuration_(std::move(configuration)),
         ballot_(ballot),
         from_(from),
         chosen_end_(from),
@@ -33,7 +33,10 @@ class Preparation {
   // The position to ask this member from next.
   Position next_of(NodeId member) const;
   bool is_whole(NodeId member) const { return whole_.contains(member); }
-  bool has_quorum() const { return whole_.size() >= configuration_.quorum(); }
+  bool has_quorum() const;
+  // Nothing that must be proposed again, or is told as chosen, is withheld: what a witness tells of
+  // a value is completed by whoever has the same.
+  bool has_data() const;
 
   // At positions in [from, chosen_end) the best entry is the chosen one, by the word of somebody
   // who told it; nothing is accepted at or after `end` by those who answered.
@@ -46,7 +49,7 @@ class Preparation {
   std::vector<Value> open_values(Position first, std::uint64_t term) const;
 
  private:
-  const Configuration& configuration_;
+  Configuration configuration_;
   Ballot ballot_;
   Position from_;
   Position chosen_end_;
@@ -55,6 +58,7 @@ class Preparation {
   std::map<NodeId, Position> settled_;  // What each has told before it was told as chosen.
   std::set<NodeId> whole_;
   std::map<Position, LogEntry> best_;
+  std::map<std::pair<Position, std::uint64_t>, Bytes> data_;  // By term: where witnesses are.
 };
 
 }  // namespace cluster::replog

@@ -60,6 +60,16 @@ struct Value {
   // same: one term's leader proposes one value at a position, and a hole has no data.
   bool is_bare = false;
 
+  // As a witness keeps it. What the log needs for itself is kept whole.
+  Value bare() const {
+    return is_data(kind) ? Value{.kind = kind, .data = {}, .term = term, .is_bare = true} : *this;
+  }
+  // The same value, whether or not its data is here.
+  bool is_same_as(const Value& other) const {
+    return kind == other.kind && term == other.term &&
+           (is_bare || other.is_bare || data == other.data);
+  }
+
   std::size_t cost() const { return data.size() + 64; }  // Memory, about.
   friend bool operator==(const Value&, const Value&) = default;
 };

@@ -10,10 +10,12 @@ class PeerLinks::Incoming final : public SessionHandler {
   explicit Incoming(PeerLinks& links) : links_(links) {}
 
   void on_open(SessionId, const Endpoint&) override {}
-  void on_close(SessionId, const Error&) override {}
+  void on_close(SessionId session, const Error&) override {
+    std::erase_if(links_.answered_on_, [&](const auto& one) { return one.second == session; });
+  }
   void on_message(SessionId session, Bytes message) override {
     Transport& transport = links_.host_.transport();
-    if (links_.on_message_(transport.peer(session), std::move(message))) return;
+    if (links_.on_message_(session, transport.peer(session), std::move(message))) return;
     links_.refused_ += 1;
     transport.close(session);
   }
@@ -32,9 +34,7 @@ class PeerLinks::Outgoing final : public SessionHandler {
         alarm_(links.host_.make_alarm([this] { dial(); })) {
     dial();
   }
-  ~Outgoing() override {
-    if (session_) links_.host_.transport().close(session_);
-  }
+  ~Outgoing() override { stop(); }
   Outgoing(const Outgoing&) = delete;
   Outgoing& operator=(const Outgoing&) = delete;
 
@@ -45,23 +45,33 @@ class PeerLinks::Outgoing final : public SessionHandler {
     return transport.send(session_, std::move(message));
   }
   bool is_open() const { return is_open_; }
+  const Endpoint& endpoint() const { return peer_.endpoint; }
+  void stop() {
+    is_open_ = false;
+    alarm_->set(time_never);
+    if (session_) links_.host_.transport().close(std::exchange(session_, SessionId{}));
+  }
 
   void on_open(SessionId, const Endpoint&) override {
     is_open_ = true;
     backoff_ = links_.options_.redial_min;
     links_.log_.info("connected to member", "member", peer_.id, "endpoint", peer_.endpoint);
   }
-  // We only write here; whoever answers on it is no member.
-  void on_message(SessionId session, Bytes) override {
+  // Of one that does not dial us.
+  void on_message(SessionId session, Bytes message) override {
+    Transport& transport = links_.host_.transport();
+    if (links_.on_message_(session, transport.peer(session), std::move(message))) return;
     links_.refused_ += 1;
-    links_.host_.transport().close(session);
-    lose(Error{Errc::protocol, "it spoke on a one-way session"});
+    if (session != session_) return;
+    transport.close(session);
+    lose(Error{Errc::protocol, "it is no member of ours"});
   }
   void on_close(SessionId, const Error& why) override { lose(why); }
 
  private:
   void dial() {
-    session_ = links_.host_.transport().dial(peer_.endpoint, links_.lane_, *this, peer_.id);
+    NodeId expected = peer_.id < unknown_peers ? peer_.id : NodeId{};
+    session_ = links_.host_.transport().dial(peer_.endpoint, links_.lane_, *this, expected);
   }
 
   void lose(const Error& why) {
@@ -97,16 +107,41 @@ PeerLinks::PeerLinks(Host& host, ListenerId listener, Lane lane, PeerLinksOption
       log_(host.logger().with_part("peers")),
       incoming_(std::make_unique<Incoming>(*this)) {
   host_.transport().serve(listener_, lane_, incoming_.get());
-  for (const Peer& peer : options_.members) {
-    if (peer.id != options_.self) outgoing_[peer.id] = std::make_unique<Outgoing>(*this, peer);
+  set_members(options_.members);
+}
+
+void PeerLinks::set_members(const std::vector<Peer>& members) {
+  std::map<NodeId, std::unique_ptr<Outgoing>> kept;
+  for (const Peer& peer : members) {
+    if (peer.id == options_.self) continue;
+    auto at = outgoing_.find(peer.id);
+    bool is_same = at != outgoing_.end() && at->second->endpoint() == peer.endpoint;
+    kept[peer.id] = is_same ? std::move(at->second) : std::make_unique<Outgoing>(*this, peer);
+    if (is_same) outgoing_.erase(at);
   }
+  for (auto& [id, one] : outgoing_) {
+    one->stop();
+    retired_.push_back(std::move(one));
+  }
+  outgoing_ = std::move(kept);
+  if (!retired_.empty()) host_.post(lifeline_.guard([this] { retired_.clear(); }));
+}
+
+void PeerLinks::answer_on(SessionId session, NodeId peer) {
+  if (!outgoing_.contains(peer)) answered_on_[peer] = session;
 }
 
 PeerLinks::~PeerLinks() { host_.transport().serve(listener_, lane_, nullptr); }
 
 void PeerLinks::send(NodeId to, Bytes message) {
-  auto at = outgoing_.find(to);
-  bool is_sent = at != outgoing_.end() && at->second->send(std::move(message));
+  bool is_sent = false;
+  if (auto at = outgoing_.find(to); at != outgoing_.end()) {
+    is_sent = at->second->send(std::move(message));
+  } else if (auto on = answered_on_.find(to); on != answered_on_.end()) {
+    Transport& transport = host_.transport();
+    is_sent = transport.queued_bytes(on->second) <= options_.queue_bytes_max &&
+              transport.send(on->second, std::move(message));
+  }
   (is_sent ? sent_ : dropped_) += 1;
 }
 

@@ -1,7 +1,8 @@
 // Messages between the members of a group, each known by id: best effort, over sessions that are
-// kept open. Each member dials every other and sends on what it dialed; what it accepts it reads. A
-// message to a peer that cannot be reached, or does not keep up, is dropped: the protocols above
-// expect it.
+// kept open. Each member dials every other and sends on what it dialed; what it accepts it reads.
+// One that it does not dial (a newcomer, one that was removed) is answered on the session that it
+// dialed. A message to a peer that cannot be reached, or does not keep up, is dropped: the
+// protocols above expect it.
 #pragma once
 
 #include <functional>
@@ -17,6 +18,9 @@
 
 namespace cluster::runtime {
 
+// Ids from here on stand for endpoints of which it is not known whose they are.
+inline constexpr NodeId unknown_peers{0x10000};
+
 struct PeerLinksOptions {
   NodeId self;
   std::vector<Peer> members;
@@ -29,13 +33,18 @@ struct PeerLinksOptions {
 
 class PeerLinks {
  public:
-  // Gets what peers send, and who the session is with; false means that it was not from a member of
-  // ours, and the session is closed.
-  using OnMessage = std::function<bool(const PeerIdentity& sender, Bytes message)>;
+  // Gets what peers send, over which session, and who that is with; false means that it was not
+  // from a member of ours, and the session is closed.
+  using OnMessage = std::function<bool(SessionId, const PeerIdentity& sender, Bytes message)>;
 
   // Everything on the node thread.
   PeerLinks(Host&, ListenerId, Lane, PeerLinksOptions, OnMessage);
   ~PeerLinks();
+
+  // Whom to dial from now on. Sessions to those that stay are kept.
+  void set_members(const std::vector<Peer>&);
+  // What is for `peer` may go out on this session, unless we dial it.
+  void answer_on(SessionId, NodeId peer);
 
   void send(NodeId to, Bytes message);
   bool is_connected(NodeId) const;
@@ -53,6 +62,9 @@ class PeerLinks {
   Logger log_;
   std::unique_ptr<Incoming> incoming_;
   std::map<NodeId, std::unique_ptr<Outgoing>> outgoing_;
+  std::vector<std::unique_ptr<Outgoing>> retired_;  // Perhaps among our callers.
+  std::map<NodeId, SessionId> answered_on_;
+  Lifeline lifeline_;
   std::uint64_t sent_ = 0;
   std::uint64_t dropped_ = 0;
   std::uint64_t refused_ = 0;

@@ -198,7 +198,10 @@ void LogChecker::choose(NodeId member, Position at, const replog::Value& value) 
   if (chosen_.size() <= at.value()) chosen_.resize(at.value() + 1);
   auto& chosen = chosen_[at.value()];
   if (chosen) {
-    if (chosen->value == value) return;
+    if (chosen->value.is_same_as(value)) {
+      if (chosen->value.is_bare) chosen->value = value;
+      return;
+    }
     return violated("position " + text(at) + " is \"" + std::string(value.data.view()) + "\" for " +
                     name_of(member) + " and \"" + std::string(chosen->value.data.view()) +
                     "\" for " + name_of(chosen->by));
@@ -229,6 +232,15 @@ void LogChecker::extend(Position at) {
              " after an entry of term " + std::to_string(last_term_));
   }
   last_term_ = std::max(last_term_, value.term);
+  if (value.kind == replog::Kind::config) {
+    auto members = replog::decode_configuration(value.data.view(), at);
+    if (!members) return violated("position " + text(at) + " sets members that cannot be read");
+    // What was given out is never given out again.
+    if (members->ids_end() < configuration().ids_end()) {
+      violated("position " + text(at) + " lets ids be used again");
+    }
+    members_[at] = *std::move(members);
+  }
   if (value.kind == replog::Kind::lead) {
     std::uint64_t term = term_of_lead(value.data.view());
     if (term < leader_term_) violated("leaders' entries are out of order at " + text(at));
@@ -241,20 +253,36 @@ void LogChecker::extend(Position at) {
   }
 }
 
+void LogChecker::on_wiped(NodeId member) {
+  told_.erase(member);
+  promised_.erase(member);
+}
+
 void LogChecker::on_acknowledged(Position at, const Bytes& data,
-                                 const std::vector<const Disk*>& disks) {
+                                 const std::map<NodeId, const Disk*>& disks) {
   acknowledged_ += 1;
   highest_seen_ = std::max(highest_seen_, at);
   unchecked_.push_back({at, data});
+  // Those that the last entry before it named decided about it.
+  const replog::Configuration& members = std::prev(members_.lower_bound(at))->second;
   std::size_t holders = 0;
-  for (const Disk* disk : disks) {
-    auto held = disk->entries.find(at);
-    bool is_held = held != disk->entries.end() && held->second.value.data == data;
-    if (is_held || at < disk->kept_from) holders += 1;
+  for (NodeId voter : members.voters()) {
+    auto disk = disks.find(voter);
+    if (disk == disks.end()) continue;
+    // It may have had it when it was counted.
+    if (disk->second == nullptr) {
+      holders += 1;
+      continue;
+    }
+    auto held = disk->second->entries.find(at);
+    bool is_held = held != disk->second->entries.end() &&
+                   (held->second.value.is_bare || held->second.value.data == data);
+    if (is_held || at < disk->second->kept_from) holders += 1;
   }
-  if (holders * 2 <= disks.size()) {
+  if (holders < members.quorum()) {
     violated("position " + text(at) + " was acknowledged and is on the disks of " +
-             std::to_string(holders) + " of " + std::to_string(disks.size()) + " members");
+             std::to_string(holders) + " of " + std::to_string(members.voters().size()) +
+             " voters");
   }
 }
 

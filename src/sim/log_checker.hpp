@@ -42,9 +42,15 @@ class LogChecker {
   // The member started again: it knows only its disk, which must hold what it told before.
   void on_restart(NodeId member, const Disk&);
 
+  // Its disk is gone, and what it told with it; its next directory is another member's.
+  void on_wiped(NodeId member);
   void on_leadership(NodeId member, const Leadership&);
-  // `disks` are those of all voters.
-  void on_acknowledged(Position, const Bytes&, const std::vector<const Disk*>& disks);
+  // Who decides until an entry says otherwise.
+  void on_founders(replog::Configuration founders) { members_[Position{}] = std::move(founders); }
+  // The latest that is known to be chosen.
+  const replog::Configuration& configuration() const { return members_.rbegin()->second; }
+  // `disks` of all that ever were members; none of one that lost it.
+  void on_acknowledged(Position, const Bytes&, const std::map<NodeId, const Disk*>& disks);
   void on_not_applied(const Bytes&);
   // The step is over: every member's core was shown.
   void on_step_end();
@@ -79,7 +85,8 @@ class LogChecker {
 
   std::optional<std::string> violation_;
   Coverage coverage_;
-  std::vector<std::optional<Chosen>> chosen_;  // By position.
+  std::vector<std::optional<Chosen>> chosen_;          // By position.
+  std::map<Position, replog::Configuration> members_;  // Of the chosen prefix, by `since`.
   Position chosen_end_{1};
   std::map<NodeId, Position> seen_;
   std::map<NodeId, replog::Ballot> promised_;  // The highest that each member answered for.

@@ -90,11 +90,17 @@ LogCluster::LogCluster(const LogClusterOptions& options)
   network_.on_log_message = [this](ProcessId from, const Bytes& bytes, bool is_doubled) {
     observe(from, bytes, is_doubled);
   };
-  for (std::size_t i = 1; i <= options.size; ++i) {
+  std::vector<NodeId> founders;
+  for (std::size_t i = 1; i <= options.size + options.spares; ++i) {
+    bool is_founder = i <= options.size;
     LogMember& member = members_.emplace_back();
-    member.peer = Peer{NodeId(i), Endpoint{"member", static_cast<std::uint16_t>(i)}};
+    member.peer =
+        Peer{NodeId(is_founder ? i : 0), Endpoint{"member", static_cast<std::uint16_t>(i)}};
     member.process.id = ProcessId(i);
+    member.directory = i;
+    if (is_founder) founders.push_back(member.peer.id);
   }
+  checker_.on_founders(replog::Configuration::of_voters(founders));
 }
 
 LogCluster::~LogCluster() {
@@ -137,7 +143,26 @@ void LogCluster::start_all() {
   for (LogMember& member : members_) start(member);
 }
 
+LogMember* LogCluster::spare() {
+  for (LogMember& member : members_) {
+    if (!member.peer.id && member.join.empty()) return &member;
+  }
+  return nullptr;
+}
+
+void LogCluster::join(LogMember& spare, const JoinToken& token) {
+  spare.peer.id = token.id;
+  spare.join = to_string(token);
+  start(spare);
+}
+
+bool LogCluster::is_member(const LogMember& member) const {
+  const replog::Member* known = checker_.configuration().find(member.peer.id);
+  return known != nullptr && known->incarnation == member.directory;
+}
+
 void LogCluster::start(LogMember& member) {
+  if (!member.peer.id) return;
   LogLevel level =
       options_.log_sink == nullptr ? LogLevel::info : std::min(LogLevel::info, options_.log_level);
   member.process.logger = Logger(*sink_, name_of(member), level);
@@ -147,7 +172,11 @@ void LogCluster::start(LogMember& member) {
   member.incarnation += 1;
   LogOptions log;
   log.self = member.peer.id;
-  for (const LogMember& other : members_) log.members.push_back(other.peer);
+  log.join = member.join;
+  log.listen = member.peer.endpoint;
+  for (std::size_t i = 0; member.join.empty() && i < options_.size; ++i) {
+    log.members.push_back(members_[i].peer);
+  }
   log.cluster = ClusterUid(7);
   log.seed = random().next() | 1;
   log.lease_reads = options_.has_leases;
@@ -164,7 +193,7 @@ void LogCluster::start(LogMember& member) {
     CLUSTER_CHECK(reached >= member.disk.kept_from, "a log reaches back to its newest snapshot",
                   reached, member.disk.kept_from);
   }
-  replog::Identity identity{log.cluster, member.peer.id, member.peer.id.value()};
+  replog::Identity identity{log.cluster, member.peer.id, member.directory};
   auto store = std::make_shared<Store>(member, identity, options_);
   auto recovered = store->recover(64 << 10);
   auto listener = member.host->transport().listen(member.peer.endpoint);
@@ -203,6 +232,18 @@ void LogCluster::crash(LogMember& member) {
     }
     member.before_last.entries.clear();
   }
+}
+
+void LogCluster::wipe(LogMember& member) {
+  crash(member);
+  coverage_.count("a disk was wiped");
+  member.disk = Disk{};
+  member.snapshots = SnapshotDisk{};
+  member.before_last = BeforeLast{};
+  member.directory += 100;
+  member.was_wiped = true;
+  checker_.on_wiped(member.peer.id);
+  start(member);
 }
 
 void LogCluster::pause(LogMember& member, Duration duration, bool stops_clock) {
@@ -244,8 +285,10 @@ void LogCluster::append(LogMember& member, std::string text, std::uint64_t term,
     promise.op().then([this, &member, data, done](const Result<Position>& at) {
       if (member.is_down) return;  // It died, and told nobody.
       if (at) {
-        std::vector<const Disk*> disks;
-        for (const LogMember& other : members_) disks.push_back(&other.disk);
+        std::map<NodeId, const Disk*> disks;
+        for (const LogMember& other : members_) {
+          disks[other.peer.id] = other.was_wiped ? nullptr : &other.disk;
+        }
         checker_.on_acknowledged(*at, data, disks);
         note(100, at->value());
       } else {
@@ -298,6 +341,46 @@ void LogCluster::truncate(LogMember& member, Position to) {
       coverage_.count(kept_from ? "the log was shortened" : "the log was not shortened");
     });
     member.driver->truncate(to, std::move(promise));
+  });
+}
+
+void LogCluster::add_member(LogMember& member, LogMember& spare) {
+  ask(member, [this, &member, &spare] {
+    Promise<JoinToken> promise;
+    promise.op().then([this, &member, &spare](const Result<JoinToken>& token) {
+      if (member.is_down) return;
+      coverage_.count(token ? "a member was added"
+                            : "adding a member failed: " +
+                                  std::string(to_string(token.error().code)));
+      if (token && !spare.peer.id) join(spare, *token);
+    });
+    member.driver->add_member(AddMember{spare.peer.endpoint}, std::move(promise));
+  });
+}
+
+void LogCluster::change_members(LogMember& member, std::vector<MemberEdit> edits) {
+  ask(member, [this, &member, edits = std::move(edits)] {
+    Promise<Members> promise;
+    promise.op().then([this, &member](const Result<Members>& members) {
+      if (member.is_down) return;
+      coverage_.count(members ? "the members were changed"
+                              : "changing the members failed: " +
+                                    std::string(to_string(members.error().code)));
+    });
+    member.driver->change_members(edits, std::move(promise));
+  });
+}
+
+void LogCluster::transfer_leadership(LogMember& member, NodeId to) {
+  ask(member, [this, &member, to] {
+    Promise<Leadership> promise;
+    promise.op().then([this, &member](const Result<Leadership>& leadership) {
+      if (member.is_down) return;
+      coverage_.count(leadership ? "leadership was transferred"
+                                 : "a transfer of leadership failed: " +
+                                       std::string(to_string(leadership.error().code)));
+    });
+    member.driver->transfer_leadership(to, std::move(promise));
   });
 }
 

@@ -20,6 +20,7 @@ namespace cluster::sim {
 struct LogClusterOptions {
   std::uint64_t seed = 1;
   std::size_t size = 3;
+  std::size_t spares = 0;       // That may join later.
   LogSink* log_sink = nullptr;  // Lines of every member; none: silent.
   LogLevel log_level = LogLevel::info;
   replog::DriverLimits limits;
@@ -52,6 +53,9 @@ struct LogMember {
   std::unique_ptr<SumMachine> machine;
   std::unique_ptr<replog::Driver> driver;
   std::uint64_t incarnation = 0;
+  std::uint64_t directory = 0;  // Its identity's incarnation.
+  bool was_wiped = false;
+  std::string join;  // A newcomer's token.
   bool is_down = true;
   bool has_news = false;  // The checker has not looked yet.
 };
@@ -77,7 +81,15 @@ class LogCluster {
   // Runs to `until`, or to the step at which `is_done` holds. False when something was violated.
   bool step_until(Time until, const std::function<bool()>& is_done = {});
 
+  // A spare that was not let in is not started.
   void start(LogMember&);
+  // Its process dies, and comes back with an empty disk.
+  void wipe(LogMember&);
+  // A spare's, with the token that it got. None: there is no spare any more.
+  LogMember* spare();
+  void join(LogMember& spare, const JoinToken&);
+  // One of the members, as far as is known, whose directory is the member's.
+  bool is_member(const LogMember&) const;
   void start_all();
   // The disk keeps what it has.
   void crash(LogMember&);
@@ -94,6 +106,9 @@ class LogCluster {
               std::function<void(const Result<Position>&)> done);
   void catch_up(LogMember&, std::function<void(const Result<LogRange>&)> done);
   void truncate(LogMember&, Position to);
+  void add_member(LogMember&, LogMember& spare);
+  void change_members(LogMember&, std::vector<MemberEdit>);
+  void transfer_leadership(LogMember&, NodeId to);
   void start_writer(LogMember&, std::function<void(const Result<std::uint64_t>&)> done);
 
   std::uint64_t crashes() const { return crashes_; }

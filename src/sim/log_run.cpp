@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "sim/log_cluster.hpp"
+#include "sim/member_plan.hpp"
 #include "sim/register_clients.hpp"
 
 namespace cluster::sim {
@@ -19,7 +20,7 @@ struct Plan {
   RegisterPlan clients;
   NetworkFaults network;
   Duration crash_mean{}, cut_mean{}, writer_mean{}, depose_mean{}, pause_mean{}, drift_mean{},
-      disk_error_mean{}, truncate_mean{}, fault_time{};
+      disk_error_mean{}, truncate_mean{}, member_mean{}, fault_time{};
 };
 
 // Swarm testing: each run has its own mix of faults, many of them none of a kind.
@@ -48,6 +49,8 @@ Plan plan_of(const LogRunOptions& options) {
   plan.drift_mean = milliseconds(one_of({0, 0, 1000}));
   plan.disk_error_mean = milliseconds(one_of({0, 0, 0, 2000}));
   plan.fault_time = milliseconds(one_of({4000, 8000, 16000}));
+  plan.member_mean = milliseconds(one_of({0, 0, 300, 1000}));
+  if (plan.member_mean != Duration::zero()) plan.cluster.spares = 3;
   plan.clients.writers = one_of({1, 3, 8});
   plan.clients.readers = one_of({1, 2, 4});
   plan.clients.keys = one_of({1, 2, 4});
@@ -81,7 +84,8 @@ Plan plan_of(const LogRunOptions& options) {
 
 class LogRun {
  public:
-  explicit LogRun(const LogRunOptions& options) : plan_(plan_of(options)), cluster_(plan_.cluster) {
+  explicit LogRun(const LogRunOptions& options)
+      : plan_(plan_of(options)), cluster_(plan_.cluster), members_(cluster_) {
     cluster_.network().faults = plan_.network;
     for (LogMember& member : cluster_.members()) {
       member.process.drift_permille = any_drift();
@@ -151,6 +155,7 @@ class LogRun {
     repeat(plan_.crash_mean, [this] { crash(victim()); });
     repeat(plan_.cut_mean, [this] { cut(); });
     repeat(plan_.depose_mean, [this] { depose(); });
+    repeat(plan_.member_mean, [this] { members_.change(); });
     repeat(plan_.writer_mean, [this] { write_as_writer(any_member()); });
     repeat(plan_.disk_error_mean, [this] { any_member().disk.fails = true; });
     repeat(plan_.truncate_mean, [this] {
@@ -253,6 +258,7 @@ class LogRun {
     if (!cluster_.step_until(quiet_end, [this] { return cluster_.leader() && are_equal(); }))
       return "";
     for (LogMember& member : cluster_.members()) {
+      if (!cluster_.is_member(member)) continue;
       if (std::string answer = append_until(member, quiet_end + seconds(12)); !answer.empty()) {
         return name_of(member) + " cannot append although the faults ended long ago: " + answer;
       }
@@ -262,6 +268,7 @@ class LogRun {
       return "";
     }
     for (LogMember& member : cluster_.members()) {
+      if (!cluster_.is_member(member)) continue;
       if (end_of(member) == cluster_.checker().chosen_end()) continue;
       return name_of(member) + " has " + std::to_string(end_of(member).value()) + " of " +
              std::to_string(cluster_.checker().chosen_end().value()) +
@@ -292,14 +299,15 @@ class LogRun {
 
   Position end_of(const LogMember& member) const { return member.driver->core().chosen_end(); }
   bool are_equal() {
-    return std::all_of(cluster_.members().begin(), cluster_.members().end(),
-                       [this](const LogMember& member) {
-                         return end_of(member) == cluster_.checker().chosen_end();
-                       });
+    return std::all_of(
+        cluster_.members().begin(), cluster_.members().end(), [this](const LogMember& member) {
+          return !cluster_.is_member(member) || end_of(member) == cluster_.checker().chosen_end();
+        });
   }
 
   Plan plan_;
   LogCluster cluster_;
+  MemberPlan members_;
   Time fault_end_{};
   bool are_faults_over_ = false;
   std::uint64_t writes_ = 0;

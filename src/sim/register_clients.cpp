@@ -105,7 +105,7 @@ void RegisterClients::read(std::size_t client) {
   if (reader.stays == 0) {
     LogMember* leader = random_.chance(1, 2) ? cluster_.leader() : nullptr;
     LogMember& chosen = leader != nullptr ? *leader : cluster_.any_member();
-    reader.member = chosen.peer.id.value() - 1;
+    reader.member = chosen.process.id.value() - 1;
     reader.stays = random_.between(5, 60);
   }
   reader.stays -= 1;
@@ -126,7 +126,7 @@ void RegisterClients::read(std::size_t client) {
         // What nobody waits for any more says something all the same.
         if (range) {
           apply_until(member, range->end);
-          const Registers& registers = machines_[member.peer.id.value() - 1].registers;
+          const Registers& registers = machines_[member.process.id.value() - 1].registers;
           RegisterModel::Answer answer;
           auto held = registers.find(key);
           if (held != registers.end()) answer.value = last_read_[key] = held->second;
@@ -142,7 +142,7 @@ void RegisterClients::read(std::size_t client) {
 }
 
 void RegisterClients::apply_until(LogMember& member, Position end) {
-  Machine& machine = machines_[member.peer.id.value() - 1];
+  Machine& machine = machines_[member.process.id.value() - 1];
   if (machine.incarnation != member.incarnation) {
     machine = Machine{.incarnation = member.incarnation, .next = Position(1), .registers = {}};
   }

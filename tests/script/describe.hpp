@@ -23,6 +23,10 @@ inline std::string text(const Value& value) {
     case Kind::packed: return "<packed>";
     case Kind::noop: return "<noop>";
     case Kind::lead: return "<lead " + data + '>';
+    case Kind::config: {
+      auto members = decode_configuration(value.data.view(), Position{});
+      return members ? "<members" + to_field(*members).substr(8) + '>' : "<members ?>";
+    }
     case Kind::truncate: return "<truncate " + to_field(decode_position(value.data.view())) + '>';
     default: return "<kind " + std::to_string(static_cast<int>(value.kind)) + '>';
   }
@@ -147,7 +151,7 @@ struct MessageText {
     if (m.is_known) out << " sum=" << m.checksum;
     if (!m.is_known) out << " unknown";
   }
-  void say(const Introduce& m) { field("founders", m.founders); }
+  void say(const Introduce& m) { field("to", m.to); }
   void say(const Join& m) {
     field("secret", m.secret);
     out << ' ' << to_string(m.endpoint);
@@ -205,6 +209,9 @@ inline std::string text(const Action& action) {
       if (!l.leader) return "no leader";
       return "leader=" + to_field(l.leader) + (l.is_self ? " is ready" : "") +
              (l.since ? " since=" + to_field(l.since) : "");
+    }
+    std::string operator()(const MembersChanged& a) {
+      return "members " + to_field(a.configuration);
     }
     std::string operator()(const Release& a) { return "release before " + to_field(a.end); }
   };

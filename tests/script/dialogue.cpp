@@ -105,6 +105,7 @@ struct Dialogue::Node {
   Node(Dialogue& dialogue, NodeId node) : id(node), lines(dialogue, node) {}
 
   NodeId id;
+  std::uint64_t incarnation = 0;
   Lines lines;
   std::unique_ptr<Core> core;
   sim::Disk disk;
@@ -120,8 +121,21 @@ std::string Dialogue::run(const std::string& command) {
   said_.clear();
   Words words(command);
   const std::string& name = words.plain.at(0);
-  if (name == "members") {
+  if (name == "members" || name == "founders") {
     make(words);
+  } else if (name == "newcomer") {
+    make_newcomer(words);
+  } else if (name == "wipe") {
+    std::uint64_t incarnation = nodes_.at(words.node())->incarnation + 100;
+    nodes_[words.node()] = node(words.node(), incarnation, {}, Founding{.founders = founders_});
+  } else if (name == "change") {
+    step(words.node(), [&](Core& core, Effects& e) {
+      core.on_command(now_, words.number("tag"), change(words), e);
+    });
+  } else if (name == "transfer") {
+    step(words.node(), [&](Core& core, Effects& e) {
+      core.on_command(now_, words.number("tag"), TransferLeadership{NodeId(words.number("to"))}, e);
+    });
   } else if (name == "campaign") {
     step(words.node(), [&](Core& core, Effects& e) { core.on_campaign(now_, e); });
   } else if (name == "leader") {
@@ -181,17 +195,60 @@ void Dialogue::make(const Words& words) {
   for (std::uint64_t i = 1; i <= number_of(words.plain.at(1)); ++i) {
     members.push_back(NodeId(i));
   }
-  options_.founders = Configuration::of_voters(members);
   if (words.has("answer_bytes")) options_.answer_bytes_max = words.number("answer_bytes");
   options_.lease_reads = words.has("leases");
   if (words.has("flight")) options_.pipeline.flight_entries_max = words.number("flight");
-  for (NodeId id : members) nodes_[id] = node(id, {});
+  founders_.clear();
+  for (NodeId id : members) {
+    founders_.push_back({id, Endpoint{"m", static_cast<std::uint16_t>(id.value())}});
+  }
+  for (NodeId id : members) {
+    Recovered founder;
+    if (words.plain.at(0) == "members") founder.configuration = Configuration::of_voters(members);
+    nodes_[id] = node(id, id.value(), founder, Founding{.founders = founders_});
+    nodes_[id]->disk.configuration = founder.configuration;
+  }
 }
 
-std::unique_ptr<Dialogue::Node> Dialogue::node(NodeId id, Recovered recovered) {
+void Dialogue::make_newcomer(const Words& words) {
+  NodeId id(words.number("id"));
+  NodeId asked(words.number("ask"));
+  const Member* invited = nodes_.at(asked)->core->configuration().find(id);
+  std::uint64_t secret = invited == nullptr ? 0 : invited->join_secret;
+  if (words.has("secret")) secret = words.number("secret");
+  Endpoint endpoint{"m", static_cast<std::uint16_t>(id.value())};
+  std::uint64_t incarnation = nodes_.contains(id) ? nodes_.at(id)->incarnation + 100 : id.value();
+  nodes_[id] = node(id, incarnation, {},
+                    Founding{.join_secret = secret, .ask = {asked}, .endpoint = endpoint});
+}
+
+CommandBody Dialogue::change(const Words& words) {
+  ChangeMembers change;
+  for (const auto& [name, value] : words.named) {
+    if (name == "node" || name == "tag") continue;
+    if (name == "add") {
+      auto role = value == "witness" ? MemberRole::witness : MemberRole::learner;
+      change.edits.push_back(AddMember{{"added", 1}, role});
+    } else if (name == "remove") {
+      change.edits.push_back(RemoveMember{NodeId(number_of(value))});
+    } else {
+      auto role = name == "voter"     ? MemberRole::voter
+                  : name == "witness" ? MemberRole::witness
+                                      : MemberRole::learner;
+      change.edits.push_back(SetMemberRole{NodeId(number_of(value)), role});
+    }
+  }
+  return change;
+}
+
+std::unique_ptr<Dialogue::Node> Dialogue::node(NodeId id, std::uint64_t incarnation,
+                                               Recovered recovered, Founding founding) {
   auto made = std::make_unique<Node>(*this, id);
+  made->incarnation = incarnation;
   CoreOptions options = options_;
   options.self = id;
+  options.incarnation = incarnation;
+  options.founding = std::move(founding);
   made->core = std::make_unique<Core>(options, std::move(recovered), id.value(),
                                       Logger(made->lines, "log"), now_);
   return made;
@@ -207,7 +264,7 @@ void Dialogue::step(NodeId id, F input) {
     Message message = std::move(node.to_self.front());
     node.to_self.pop_front();
     Effects more;
-    node.core->on(now_, id, message, more);
+    node.core->on(now_, Sender{id, node.incarnation}, message, more);
     perform(node, std::move(more));
   }
 }
@@ -258,7 +315,10 @@ void Dialogue::say(NodeId node, const std::string& what) {
 }
 
 void Dialogue::hand_over(NodeId from, NodeId to, const Message& message) {
-  step(to, [&](Core& core, Effects& effects) { core.on(now_, from, message, effects); });
+  if (!nodes_.contains(to)) return;  // Not started yet.
+  auto known = nodes_.find(from);
+  Sender sender{from, known == nodes_.end() ? from.value() : known->second->incarnation};
+  step(to, [&](Core& core, Effects& effects) { core.on(now_, sender, message, effects); });
 }
 
 void Dialogue::deliver(NodeId from, NodeId to, const Words& words) {
@@ -310,7 +370,7 @@ void Dialogue::settle() {
 void Dialogue::restart(NodeId id) {
   sim::Disk disk = nodes_.at(id)->disk;
   auto recovered = sim::SimStore(disk, {}).recover(1 << 20);
-  nodes_[id] = node(id, *std::move(recovered));
+  nodes_[id] = node(id, nodes_.at(id)->incarnation, *std::move(recovered));
   nodes_[id]->disk = disk;
   for (auto& [way, messages] : flying_) {
     if (way.second == id) messages.clear();

@@ -14,6 +14,11 @@
 //   done append node=1 tag=1 data=x [term_of=5.1]   catch_up node=1 tag=1   forget node=1 tag=1
 //   command node=1 tag=1 truncate=5|transfer=2   asks the leader for it
 //   restart node=2                           it knows only what was synced
+//   founders 3                               members that have not formed yet
+//   wipe node=2                              the same founder with a new directory
+//   newcomer id=4 ask=1 [secret=5]           starts with the token that node 1 knows of
+//   change node=1 tag=1 [add=learner] [voter=4] [learner=4] [witness=4] [remove=2]
+//   transfer node=1 tag=1 to=2
 //   settle                                   everything is delivered and synced until all is quiet
 //   show                                     every member's state
 #pragma once
@@ -42,7 +47,9 @@ class Dialogue {
   struct Words;
 
   void make(const Words&);
-  std::unique_ptr<Node> node(NodeId, Recovered);
+  void make_newcomer(const Words&);
+  static CommandBody change(const Words&);
+  std::unique_ptr<Node> node(NodeId, std::uint64_t incarnation, Recovered, Founding = {});
   template <class F>
   void step(NodeId, F input);
   void perform(Node&, Effects);
@@ -60,6 +67,7 @@ class Dialogue {
   bool is_silent_ = false;
   Time now_{std::chrono::seconds(1)};
   CoreOptions options_;
+  std::vector<Peer> founders_;
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
   std::map<std::pair<NodeId, NodeId>, std::deque<Message>> flying_;
 };

@@ -486,7 +486,7 @@ TEST_CASE("a master node says which process it is", "[node][master]") {
                                        .directory = directory.of(1),
                                        .election_timeout = milliseconds(200),
                                        .heartbeat_interval = milliseconds(20)},
-                                      false, "test");
+                                      "test");
   if (!node) FAIL(node.error().message());
   Endpoint endpoint;
   runtime::run_on_node(runtime.host(), [&] { endpoint = (*node)->status().endpoint; });

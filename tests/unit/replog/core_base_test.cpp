@@ -13,7 +13,7 @@ const Time start{std::chrono::seconds(1)};
 CoreOptions of_three() {
   CoreOptions options;
   options.self = one;
-  options.founders = Configuration::of_voters({one, two, three});
+  options.incarnation = one.value();
   return options;
 }
 
@@ -29,7 +29,7 @@ TEST_CASE("a truncation that a crash kept from being carried out is carried out 
       .promised = ballot(1),
       .chosen_end = Position(4),
       .entries = {entry(1, ballot(1), "a"), entry(2, ballot(1), "b"), truncation(3, 2)}};
-  Core core(of_three(), std::move(recovered), 1, Logger(), start);
+  Core core(of_three(), with_members(std::move(recovered)), 1, Logger(), start);
 
   Effects effects;
   core.on_time(start, effects);
@@ -42,7 +42,7 @@ TEST_CASE("a base is never beyond what is chosen, and never goes back", "[replog
       .promised = ballot(1),
       .chosen_end = Position(3),
       .entries = {entry(1, ballot(1), "a"), entry(2, ballot(1), "b"), entry(3, ballot(1), "open")}};
-  Core core(of_three(), std::move(recovered), 1, Logger(), start);
+  Core core(of_three(), with_members(std::move(recovered)), 1, Logger(), start);
 
   Effects effects;
   core.on_base(Position(9), 65537, effects);
@@ -59,7 +59,7 @@ TEST_CASE("with a state machine a log is not shortened by a truncation", "[replo
   Recovered recovered{.promised = ballot(1),
                       .chosen_end = Position(3),
                       .entries = {entry(1, ballot(1), "a"), truncation(2, 2)}};
-  Core core(options, std::move(recovered), 1, Logger(), start);
+  Core core(options, with_members(std::move(recovered)), 1, Logger(), start);
 
   Effects effects;
   core.on_time(start, effects);
@@ -71,13 +71,13 @@ TEST_CASE("what a member accepted beyond an offered base it keeps", "[replog][co
   Recovered recovered{
       .promised = ballot(1),
       .entries = {entry(1, ballot(1), "a"), entry(9, ballot(1), "accepted beyond")}};
-  Core core(of_three(), std::move(recovered), 1, Logger(), start);
+  Core core(of_three(), with_members(std::move(recovered)), 1, Logger(), start);
 
   Effects effects;
   Message offered = SnapshotOffered{.end = Position(5),
                                     .term = 65537,
                                     .configuration = Configuration::of_voters({one, two, three})};
-  core.on(start, two, offered, effects);
+  core.on(start, sender(two), offered, effects);
 
   CHECK(core.chosen_end() == Position(5));
   CHECK(core.acceptor().window().find(Position(1)) == nullptr);

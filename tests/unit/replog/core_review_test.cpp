@@ -27,24 +27,26 @@ Promised part_of(std::vector<LogEntry> entries, std::uint64_t first, std::uint64
 CoreOptions of_three() {
   CoreOptions options;
   options.self = one;
-  options.founders = Configuration::of_voters({one, two, three});
+  options.incarnation = one.value();
   return options;
 }
 
 // A core whose own messages come back at once.
 class Leader {
  public:
-  Leader() : core(of_three(), Recovered{.entries = {}}, 1, Logger(), now) {
+  Leader()
+      : core(of_three(), Recovered{.entries = {}, .configuration = reviewed_members}, 1, Logger(),
+             now) {
     step([&](Effects& e) { core.on_campaign(now, e); });
     Promised promise = part_of({}, 1, 1, 1, 1);
     promise.ballot = promise.promised = ballot(1);
-    step([&](Effects& e) { core.on(now, two, Message(promise), e); });
+    step([&](Effects& e) { core.on(now, sender(two), Message(promise), e); });
     Accepted accepted{.ballot = ballot(1),
                       .granted = true,
                       .promised = ballot(1),
                       .first = Position(1),
                       .end = Position(2)};
-    step([&](Effects& e) { core.on(now, two, Message(accepted), e); });
+    step([&](Effects& e) { core.on(now, sender(two), Message(accepted), e); });
     REQUIRE(core.leadership().is_self);
   }
 
@@ -63,7 +65,7 @@ class Leader {
       }
       if (own.empty()) return first;
       effects = {};
-      for (const Message& message : own) core.on(now, one, message, effects);
+      for (const Message& message : own) core.on(now, sender(one), message, effects);
     }
   }
 
@@ -128,7 +130,7 @@ TEST_CASE("a round beyond all rounds, heard of, keeps a member from being electe
 
   Ballot last{round_max, three};
   leader.step([&](Effects& e) {
-    leader.core.on(leader.now, three, Message(PreVoted{ballot(1), false, last}), e);
+    leader.core.on(leader.now, sender(three), Message(PreVoted{ballot(1), false, last}), e);
   });
   leader.step([&](Effects& e) { leader.core.on_campaign(leader.now, e); });
 

@@ -16,7 +16,7 @@ const Time start{std::chrono::seconds(1)};
 CoreOptions options() {
   CoreOptions made;
   made.self = one;
-  made.founders = Configuration::of_voters({one, two, three});
+  made.incarnation = one.value();
   made.has_state_machine = true;
   made.snapshot_chunk_bytes = 4;
   return made;
@@ -34,11 +34,11 @@ SnapshotOffered offer(std::uint64_t end, std::uint64_t size = 8) {
 struct Fetcher {
   Effects hear(NodeId from, const Message& message) {
     Effects effects;
-    core.on(now, from, message, effects);
+    core.on(now, sender(from), message, effects);
     return effects;
   }
   Time now = start;
-  Core core{options(), Recovered{.entries = {}}, 1, Logger(), start};
+  Core core{options(), with_members({.entries = {}}), 1, Logger(), start};
 };
 
 SnapshotChunk piece(std::uint64_t offset, ByteView data) {
@@ -119,10 +119,10 @@ TEST_CASE("members that are behind wait when their share is used up, and are ser
   slow.catch_up_bytes_per_second = 1000;
   slow.answer_bytes_max = 1;
   slow.snapshot_chunk_bytes = 1000;
-  Core core(slow, Recovered{.entries = {}}, 1, Logger(), start);
+  Core core(slow, with_members({.entries = {}}), 1, Logger(), start);
   auto ask = [&](Time now, std::uint64_t offset) {
     Effects effects;
-    core.on(now, two, Message{SnapshotFetch{77, offset}}, effects);
+    core.on(now, sender(two), Message{SnapshotFetch{77, offset}}, effects);
     return effects.now;
   };
 

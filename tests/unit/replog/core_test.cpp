@@ -13,12 +13,19 @@ namespace {
 class Replica {
  public:
   explicit Replica(Recovered recovered = {.entries = {}}, const CoreOptions& how = options())
-      : core(how, std::move(recovered), 1, Logger(), now) {}
+      : core(how, of_three(std::move(recovered)), 1, Logger(), now) {}
+
+  static Recovered of_three(Recovered recovered) {
+    if (recovered.configuration.is_empty()) {
+      recovered.configuration = Configuration::of_voters({one, two, three});
+    }
+    return recovered;
+  }
 
   static CoreOptions options() {
     CoreOptions made;
     made.self = one;
-    made.founders = Configuration::of_voters({one, two, three});
+    made.incarnation = one.value();
     return made;
   }
 
@@ -39,11 +46,11 @@ class Replica {
       for (Action& a : effects.then) all.then.push_back(std::move(a));
       if (to_self.empty()) return all;
       effects = {};
-      for (const Message& message : to_self) core.on(now, one, message, effects);
+      for (const Message& message : to_self) core.on(now, sender(one), message, effects);
     }
   }
   Effects hear(NodeId from, const Message& message) {
-    return step([&](Effects& e) { core.on(now, from, message, e); });
+    return step([&](Effects& e) { core.on(now, sender(from), message, e); });
   }
   Effects tick(Duration after) {
     now += after;
@@ -291,7 +298,6 @@ TEST_CASE("a message that claims another member's ballot is ignored", "[replog][
   CHECK(member.hear(three, Replica::beat(ballot(4, 2), 1)).empty());
   CHECK(
       member.hear(three, Accept{ballot(4, 2), Position(1), {value_of("x")}, Position(1)}).empty());
-  CHECK(member.hear(NodeId(9), PreVote{ballot(4, 2)}).empty());
   CHECK(member.core.leadership().leader == NodeId());
 }
 
@@ -426,9 +432,7 @@ TEST_CASE("a leader whose own first entry is not chosen refuses reads", "[replog
 }
 
 TEST_CASE("a member alone leads at once and decides alone", "[replog][core]") {
-  CoreOptions alone = Replica::options();
-  alone.founders = Configuration::of_voters({one});
-  Replica member({.entries = {}}, alone);
+  Replica member({.entries = {}, .configuration = Configuration::of_voters({one})});
 
   member.tick(0ms);
   REQUIRE(member.core.leadership().is_self);
@@ -448,12 +452,13 @@ TEST_CASE("memory keeps the newest bytes of what is chosen, and lets go of the r
           "[replog][core]") {
   CoreOptions options;
   options.self = one;
-  options.founders = Configuration::of_voters({one});
+  options.incarnation = one.value();
   std::size_t cost = value_of("x").cost();
   options.window_bytes = 10 * cost;
   // Three of the twelve were there before.
   Recovered recovered{.promised = ballot(1), .chosen_end = Position(4), .first = Position(1)};
   for (std::uint64_t at : {1, 2, 3}) recovered.entries.push_back(entry(at, ballot(1), "x"));
+  recovered.configuration = Configuration::of_voters({one});
   Replica member(std::move(recovered), options);
   member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
   REQUIRE(member.core.leadership().is_self);
@@ -495,4 +500,44 @@ TEST_CASE("a follower that loses the connection to its leader asks for votes wit
     member.step([&](Effects& e) { member.core.on_lost(member.now, three, e); });
     CHECK(sent<PreVote>(member.tick(2 * beat).now).empty());
   }
+}
+
+TEST_CASE("what a stranger, a learner or a directory that is not the member's says is not counted",
+          "[replog][core][members]") {
+  const NodeId four{4};
+  Recovered recovered{.entries = {}};
+  recovered.configuration = Configuration(
+      Position{},
+      {Member{.id = one, .incarnation = 1, .endpoint = {}},
+       Member{.id = two, .incarnation = 2, .endpoint = {}},
+       Member{.id = three, .incarnation = 3, .endpoint = {}},
+       Member{.id = four, .incarnation = 4, .role = MemberRole::learner, .endpoint = {}}},
+      NodeId(5));
+  Replica member(recovered);
+  member.lead();
+  member.append({1, bytes("x"), 0});
+
+  // Nobody but two and three can help to choose it.
+  member.hear(four, Replica::accepted(ballot(1), 2, 3));
+  member.hear(NodeId(9), Replica::accepted(ballot(1), 2, 3));
+  member.step([&](Effects& e) {
+    member.core.on(member.now, Sender{two, 77}, Replica::accepted(ballot(1), 2, 3), e);
+  });
+  CHECK(member.core.chosen_end() == Position(2));
+
+  member.hear(two, Replica::accepted(ballot(1), 2, 3));
+  CHECK(member.core.chosen_end() == Position(3));
+}
+
+TEST_CASE("a member with another incarnation is not answered, one that is not known yet is",
+          "[replog][core][members]") {
+  Replica member;
+
+  Effects wrong = member.step([&](Effects& e) {
+    member.core.on(member.now, Sender{two, 77}, Prepare{ballot(4, 2), Position(1)}, e);
+  });
+  CHECK(wrong.empty());
+
+  Effects unknown = member.hear(NodeId(9), Prepare{ballot(4, 9), Position(1)});
+  CHECK(sent<Promised>(unknown.then).size() == 1);
 }

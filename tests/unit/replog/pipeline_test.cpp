@@ -16,6 +16,7 @@ const Time now{1s};
 Pipeline pipeline_of(std::size_t entries, const Configuration& members = of_three,
                      PipelineLimits limits = {}) {
   Pipeline pipeline(one, members, ballot(2), Position(1), limits, now);
+  pipeline.go_on();
   for (std::size_t i = 1; i <= entries; ++i) {
     CHECK(pipeline.enqueue(value_of("v" + std::to_string(i)), Origin{one, i}));
   }
@@ -103,7 +104,7 @@ TEST_CASE("no more bytes are in flight than allowed, but always one value", "[re
 
   CHECK(pipeline.take(Position(1)).at(0).values.size() == 1);
   CHECK(pipeline.take(Position(1)).empty());
-  CHECK(pipeline.take(Position(1), true).at(0).values.size() == 1);
+  CHECK(pipeline.propose({value_of("own")}, Position(1)).at(0).values.size() == 1);
 }
 
 TEST_CASE("an Accept has a size limit, and the next one goes on where it ends",
@@ -152,9 +153,27 @@ TEST_CASE("a member without progress is sent again from where it stopped, once i
 
 TEST_CASE("a leader was heard by a quorum when the nearer half was", "[replog][pipeline]") {
   Pipeline pipeline = pipeline_of(0, of_five);
-  pipeline.heard(two, 7, now + 3s);
-  pipeline.heard(three, 5, now + 2s);
+  pipeline.heard(two, 7, Position(1), now + 3s);
+  pipeline.heard(three, 5, Position(1), now + 2s);
 
   CHECK(pipeline.heard_by_quorum(now + 9s) == now + 2s);
   CHECK(pipeline.sequence_by_quorum(9) == 5);
+}
+
+TEST_CASE("nothing follows an entry that sets the members before it is said to go on",
+          "[replog][pipeline]") {
+  Pipeline pipeline = pipeline_of(1);
+  pipeline.enqueue(Value{Kind::config, encode(of_three), 2}, Origin{});
+  pipeline.enqueue(value_of("after"), Origin{one, 2});
+
+  auto accepts = pipeline.take(Position(1));
+  REQUIRE(accepts.size() == 1);
+  CHECK(accepts[0].values.size() == 2);
+  CHECK(pipeline.next() == Position(3));
+  CHECK(pipeline.take(Position(1)).empty());
+
+  pipeline.settle(Position(3));
+  CHECK(pipeline.take(Position(3)).empty());
+  pipeline.go_on();
+  CHECK(pipeline.take(Position(3)).at(0).values == std::vector<Value>{value_of("after")});
 }

@@ -16,6 +16,12 @@ inline const NodeId one{1};
 inline const NodeId two{2};
 inline const NodeId three{3};
 
+// As `Configuration::of_voters` knows them.
+inline Sender sender(NodeId id) { return {id, id.value()}; }
+inline Recovered with_members(Recovered recovered) {
+  recovered.configuration = Configuration::of_voters({one, two, three});
+  return recovered;
+}
 inline Bytes bytes(ByteView text) { return Bytes(text); }
 inline Ballot ballot(std::uint64_t round, std::uint64_t member = 1) {
   return {round, NodeId(member)};

@@ -44,6 +44,7 @@ Endpoint free_endpoint(World& world) {
 Bytes vote(std::uint64_t from) {
   return encode(replog::Envelope{.cluster = ClusterUid(7),
                                  .from = NodeId(from),
+                                 .incarnation = from,
                                  .message = replog::PreVote{{.round = 1, .member = NodeId(from)}}});
 }
 
