@@ -62,6 +62,7 @@ void Applier::deliver(F f, G done) {
     is_busy_ = false;
     if (is_stopped_) return;
     done(std::move(answer));
+    answer_waiters();  // Those that came meanwhile.
     run();
   });
   host_.delivery()->execute([&host = host_, gate = gate_, f = std::move(f),

@@ -20,6 +20,9 @@ kj::ArrayPtr<const kj::byte> as_kj(const Bytes& bytes) {
   return {reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()};
 }
 
+// Whatever is in it, zeros too.
+capnp::Text::Reader as_text(const std::string& text) { return {text.data(), text.size()}; }
+
 void put(cs::Ballot::Builder to, const Ballot& ballot) {
   to.setRound(ballot.round);
   to.setMember(ballot.member.value());
@@ -47,7 +50,7 @@ void put(cs::LogConfiguration::Builder to, const Configuration& configuration) {
     members[i].setIncarnation(member.incarnation);
     members[i].setRole(static_cast<std::uint8_t>(member.role));
     members[i].setJoinSecret(member.join_secret);
-    members[i].setHost(member.endpoint.host.c_str());
+    members[i].setHost(as_text(member.endpoint.host));
     members[i].setPort(member.endpoint.port);
   }
 }
@@ -178,7 +181,7 @@ void put(cs::LogEnvelope::Builder to, const SnapshotChunk& m) {
 
 using Edit = cs::LogCommand::MemberEdit;
 void put_endpoint(Edit::Builder to, const Endpoint& endpoint) {
-  to.setHost(endpoint.host.c_str());
+  to.setHost(as_text(endpoint.host));
   to.setPort(endpoint.port);
 }
 void put(Edit::Builder to, const AddMember& edit) {
@@ -221,7 +224,7 @@ void put(cs::LogEnvelope::Builder to, const Commanded& m) {
   b.setTag(m.tag);
   b.setErrc(static_cast<std::uint16_t>(m.errc));
   b.setMaybe(m.outcome == Outcome::maybe);
-  b.setContext(m.context.c_str());
+  b.setContext(as_text(m.context));
   b.setPosition(m.position.value());
 }
 void put(cs::LogEnvelope::Builder to, const CampaignNow& m) {
@@ -248,7 +251,7 @@ void put(cs::LogEnvelope::Builder to, const Introduce& m) {
 void put(cs::LogEnvelope::Builder to, const Join& m) {
   auto b = to.initJoin();
   b.setSecret(m.secret);
-  b.setHost(m.endpoint.host.c_str());
+  b.setHost(as_text(m.endpoint.host));
   b.setPort(m.endpoint.port);
 }
 void put(cs::LogEnvelope::Builder to, const Form& m) {

@@ -31,7 +31,10 @@ void Core::note_truncate(const LogEntry& entry) {
 void Core::offer(NodeId to, Effects& effects) {
   if (to == options_.self) return;
   if (options_.has_state_machine) {
-    if (snapshot_) effects.now.push_back(Send{to, *snapshot_});
+    // A witness has seen no data: what it calls a snapshot is of another state.
+    if (snapshot_ && !configuration_.is_witness(options_.self)) {
+      effects.now.push_back(Send{to, *snapshot_});
+    }
     return;
   }
   SnapshotOffered offered{.end = kept_from_, .term = kept_term_, .configuration = configuration_};

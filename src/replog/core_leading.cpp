@@ -77,7 +77,8 @@ void Core::settle(Time now, Effects& effects) {
     at = at.next();
   }
   for (auto& [member, answer] : answers) effects.now.push_back(Send{member, std::move(answer)});
-  if (!lead_at_ && own_lead_at_ < chosen_end_) {
+  // Not before it was proposed: what is settled until then is what an earlier leader left.
+  if (!lead_at_ && own_lead_at_ && own_lead_at_ < chosen_end_) {
     lead_at_ = own_lead_at_;
     tell_leadership(effects);
     for (std::uint64_t tag : own_reads_.take_unanswered()) leader_reads_.ask(options_.self, tag);

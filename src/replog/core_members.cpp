@@ -75,7 +75,7 @@ void Core::on_introduce(Sender from, Effects& effects) {
 // A newcomer shows its token. The leader lets it in by an entry; anybody tells it who the members
 // are, so that it finds the leader.
 void Core::on_join(Sender from, const Join& asked, Effects& effects) {
-  if (role_ == Role::leader && lead_at_ && !is_changing_) {
+  if (role_ == Role::leader && lead_at_ && !is_changing_ && !hand_over_) {
     auto next = joined(configuration_, from.id, from.incarnation, asked.secret, asked.endpoint);
     if (next && propose_members(*next, Origin{}, effects)) {
       return log_.info("lets a newcomer in", "member", from.id);
@@ -157,7 +157,7 @@ bool Core::propose_members(const Configuration& next, Origin origin, Effects& ef
 }
 
 void Core::execute_one(Time now, Origin origin, const ChangeMembers& asked, Effects& effects) {
-  if (is_changing_) {
+  if (is_changing_ || hand_over_) {
     return refuse(origin, Error{Errc::overloaded, "another change of the members is under way"},
                   effects);
   }

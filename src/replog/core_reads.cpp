@@ -42,7 +42,7 @@ void Core::on(Time now, NodeId from, const ReadIndex& asked, Effects& effects) {
 }
 
 void Core::serve_reads(Time now, Effects& effects) {
-  if (!pipeline_) return;
+  if (!pipeline_ || !lead_at_) return;
   auto answer = [&](const LeaderReads::Question& read) {
     if (read.member == options_.self) {
       effects.now.push_back(CaughtUp{read.tag, read.end});

@@ -7,7 +7,8 @@
 namespace cluster::replog {
 
 void Core::on_snapshot(SnapshotOffered made, Effects& effects) {
-  if (!snapshot_ || made.end > snapshot_->end) snapshot_ = std::move(made);
+  // One that reaches as far takes the place of one that may be damaged, or gone.
+  if (!snapshot_ || made.end >= snapshot_->end) snapshot_ = std::move(made);
   finish(effects);
 }
 

@@ -9,6 +9,16 @@ namespace {
 
 constexpr std::size_t tail_bytes_max = 1u << 20;
 
+// The disk thread may forget entries while this thread reads them: what lies beyond such a gap
+// belongs to another answer.
+void cut_at_gap(std::vector<LogEntry>& entries) {
+  auto is_gap = [](const LogEntry& a, const LogEntry& b) {
+    return b.position != a.position.next();
+  };
+  auto gap = std::adjacent_find(entries.begin(), entries.end(), is_gap);
+  if (gap != entries.end()) entries.erase(gap + 1, entries.end());
+}
+
 CoreOptions core_options(const LogOptions& options, const Identity& identity,
                          const DriverLimits& limits) {
   CoreOptions core;
@@ -174,6 +184,7 @@ void Driver::act_one(SendStored&& send) {
   }
   auto stored = store_->read(send.first, send.end, limits_.answer_bytes_max);
   if (!stored) return fail(stored.error());
+  cut_at_gap(stored->entries);
   // What was forgotten meanwhile is no answer: a promise that omits it would tell of a hole.
   if (stored->entries.empty() || stored->entries.front().position != send.first) return;
   Position next = stored->entries.back().position.next();

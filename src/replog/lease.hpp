@@ -77,8 +77,7 @@ class LeaseGrant {
   bool revoke(Ballot holder, std::uint64_t sequence) {
     if (holder != holder_ || sequence <= sequence_) return false;
     sequence_ = sequence;
-    until_ = Time::min();
-    return true;
+    return std::exchange(until_, Time::min()) != Time::min();
   }
 
   // Whether this voter must not help `candidate` to be elected, itself included.

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <tuple>
 #include <utility>
 
 #include "base/crc32c.hpp"
@@ -298,16 +299,17 @@ class DirectoryFiles final : public SnapshotFiles {
   }
 
   void keep_newest(std::size_t count) override {
-    std::vector<std::pair<Position, std::string>> all;
+    // Of those that reach as far, the one that was made last is the one that is offered.
+    std::vector<std::tuple<Position, fs::file_time_type, std::string>> all;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
       if (entry.path().extension() != ".snapshot") continue;
       Reader reader(entry.path().string());
       Position end = reader.open() ? reader.about().end : Position{};
-      all.emplace_back(end, entry.path().string());
+      all.emplace_back(end, fs::last_write_time(entry.path(), ignored), entry.path().string());
     }
     std::sort(all.rbegin(), all.rend());
-    for (std::size_t i = count; i < all.size(); ++i) fs::remove(all[i].second, ignored);
+    for (std::size_t i = count; i < all.size(); ++i) fs::remove(std::get<2>(all[i]), ignored);
   }
 
  private:

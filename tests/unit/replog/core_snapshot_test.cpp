@@ -135,3 +135,15 @@ TEST_CASE("members that are behind wait when their share is used up, and are ser
   CHECK(std::count(effects.now.begin(), effects.now.end(),
                    Action{SendSnapshot{two, 77, 2000, 1000}}) == 1);
 }
+
+TEST_CASE("a snapshot that reaches as far as the last is offered in its place",
+          "[replog][snapshot]") {
+  Fetcher member;
+  Effects effects;
+  member.core.on_installed(member.now, offer(9), true, effects);
+  SnapshotOffered again = offer(9);
+  again.id = 78;
+  member.core.on_snapshot(again, effects);
+
+  CHECK(member.hear(two, Learn{Position(1), {}}).now == sends(two, again));
+}

@@ -1,5 +1,6 @@
-// Configuration and Window.
+// Configuration, Window and LeaseGrant.
 #include "replog/configuration.hpp"
+#include "replog/lease.hpp"
 #include "replog/window.hpp"
 #include "tests/unit/replog/support.hpp"
 
@@ -75,4 +76,16 @@ TEST_CASE("the last term of a range is its last entry's that has one", "[replog]
 
   CHECK(last_term(window, Position(1), Position(3)) == 5);
   CHECK(last_term(window, Position(2), Position(3)) == 0);
+}
+
+TEST_CASE("a lease is given back once: later heartbeats that want none are heartbeats like any",
+          "[replog][lease]") {
+  Time now{std::chrono::seconds(1)};
+  Ballot holder{.round = 1, .member = two};
+  LeaseGrant grant(std::chrono::seconds(1), Time::min());
+  grant.grant(holder, 1, now);
+
+  CHECK(grant.revoke(holder, 2));
+  CHECK_FALSE(grant.revoke(holder, 3));
+  CHECK_FALSE(grant.forbids(three, now));
 }
