@@ -69,6 +69,12 @@ void Acceptor::on(NodeId from, const Accept& accept, Position chosen_end, Effect
                                              .end = end}});
 }
 
+void Acceptor::restore(const LogEntry& entry, Effects& effects) {
+  LogEntry restored{.position = entry.position, .ballot = entry.ballot, .value = kept(entry.value)};
+  effects.changes.push_back(PutEntry{restored});
+  if (restored.position >= window_.first()) window_.put(std::move(restored));
+}
+
 bool Acceptor::keep_chosen(const LogEntry& entry, Effects& effects) {
   const LogEntry* held = window_.find(entry.position);
   // An entry accepted at the ballot of the choice or later holds the chosen value: P2c.

@@ -41,6 +41,9 @@ class Acceptor {
   // ballot or a later one, and is something else. Then nothing changes.
   bool keep_chosen(const LogEntry&, Effects&);
 
+  // Writes an entry again that is known to be chosen and was lost.
+  void restore(const LogEntry&, Effects&);
+
   // From now on it keeps no data but the log's own.
   void become_witness(bool is_witness) { is_witness_ = is_witness; }
 

@@ -87,26 +87,32 @@ void Applier::run() {
   if (is_busy_ || is_stopped_) return;
   if (restore_) return begin_restore();
   if (!is_writing_ && (wants_snapshot() || !asked_.empty())) return begin_snapshot();
-  while (at_.end < readable_end_ && !is_busy_ && !is_stopped_) apply_next();
+  while (at_.end < readable_end_ && !is_busy_ && !is_stopped_ && apply_next()) {
+  }
 }
 
-void Applier::apply_next() {
+bool Applier::apply_next() {
+  auto fail = [this](const Error& why) {
+    log_.fail(why);
+    return false;
+  };
   auto found = log_.read(at_.end, readable_end_);
-  if (!found) return log_.fail(found.error());
-  if (found->empty()) {
-    return log_.fail(Error{Errc::corrupt, "log entry " + std::to_string(at_.end.value()) +
-                                              " is chosen and cannot be read"});
-  }
+  if (!found) return fail(found.error());
+  if (found->empty()) return false;
   for (const LogEntry& entry : *found) pass(entry);
   auto shown = log_.show(*std::move(found));
-  if (!shown) return log_.fail(shown.error());
-  if (shown->empty()) return answer_waiters();
+  if (!shown) return fail(shown.error());
+  if (shown->empty()) {
+    answer_waiters();
+    return true;
+  }
   deliver(
       [&machine = machine_, batch = *std::move(shown)] {
         machine.apply(batch);
         return true;
       },
       [this](bool) { answer_waiters(); });
+  return true;
 }
 
 void Applier::pass(const LogEntry& entry) {

@@ -23,7 +23,8 @@ namespace cluster::replog {
 class Applier {
  public:
   struct Log {
-    // Chosen entries from [from, to) on, of every kind.
+    // Chosen entries from [from, to) on, of every kind. None: `from` must be waited for, and
+    // `advance` says when.
     std::function<Result<std::vector<LogEntry>>(Position from, Position to)> read;
     // What an application sees of them.
     std::function<Result<std::vector<Entry>>(std::vector<LogEntry>)> show;
@@ -74,7 +75,7 @@ class Applier {
   };
 
   void run();
-  void apply_next();
+  bool apply_next();  // False: there is nothing to apply now.
   void begin_restore();
   void begin_snapshot();
   void write_snapshot(SnapshotJob);

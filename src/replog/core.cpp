@@ -38,6 +38,8 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
     formation_.emplace(self(), options_.founding, options_.heartbeat_interval * 2, log_, now);
   }
   acceptor_.become_witness(configuration_.is_witness(options_.self));
+  promised_at_start_ = acceptor_.promised();
+  start_with_damage(recovered.damaged);
   bool is_alone = configuration_.voters().size() == 1;
   postpone_election(now);
   if (!is_alone) return;
@@ -112,6 +114,7 @@ void Core::on_time(Time now, Effects& effects) {
   if (install_ && now >= install_->ask_again_at) fetch(now, effects);
   if (now >= serve_again_at_) serve_waiting(now, effects);
   ask_leader(now, effects);
+  if (!damage_.empty() && now >= repair_at_) ask_for_repair(now, effects);
   finish(effects);
 }
 
@@ -143,7 +146,7 @@ void Core::on_campaign(Time now, Effects& effects) {
   if (formation_) wants_to_lead_ = true;  // As soon as it may.
   if (!can_stand()) return;
   become_follower(now, "a new writer starts here", effects);
-  if (!is_disk_stalled_) start_prepare(now, effects);
+  if (!is_disk_stalled_ && damage_.empty()) start_prepare(now, effects);
   finish(effects);
 }
 
@@ -166,6 +169,7 @@ Time Core::deadline() const {
   if (install_) at = std::min(at, install_->ask_again_at);
   at = std::min(at, serve_again_at_);
   if (leader_ && leader_ != options_.self) at = std::min(at, own_reads_.deadline());
+  if (!damage_.empty()) at = std::min(at, repair_at_);
   return at;
 }
 
@@ -235,6 +239,14 @@ Metrics Core::metrics() const {
       count("cluster_log_resent_total", "Accepts sent again.", counters_.resent),
       count("cluster_log_refused_total", "Messages refused for their ballot.", counters_.refused),
       count("cluster_log_forwarded_total", "Appends sent on to the leader.", counters_.forwarded),
+      count("cluster_log_disk_stalls_total", "Times that no sync finished in time.",
+            counters_.disk_stalls),
+      count("cluster_log_damaged_total", "Entries found damaged.", counters_.damaged),
+      count("cluster_log_repaired_total", "Of those, written again.", counters_.repaired),
+      count("cluster_log_unvouched_total", "Elections not helped, for damaged entries.",
+            counters_.unvouched),
+      gauge("cluster_log_damaged", "Entries that are damaged now.", damage_.count()),
+      gauge("cluster_log_disk_stalled", "1 while no sync finishes.", is_disk_stalled_ ? 1 : 0),
       gauge("cluster_log_leading", "1 while this member leads.", role_ == Role::leader ? 1 : 0),
       gauge("cluster_log_term", "The term as this member knows it.", term_of(leader_ballot_)),
       gauge("cluster_log_chosen_end", "Positions before it are chosen.", chosen_end_.value()),

@@ -17,6 +17,7 @@
 #include "cluster/metrics.hpp"
 #include "replog/acceptor.hpp"
 #include "replog/configuration.hpp"
+#include "replog/damage.hpp"
 #include "replog/effects.hpp"
 #include "replog/formation.hpp"
 #include "replog/lease.hpp"
@@ -88,6 +89,11 @@ class Core {
   void forget_catch_up(std::uint64_t tag);
   void forget_command(std::uint64_t tag) { commands_.erase(tag); }
 
+  // The store found that it can't read the entry at `at`.
+  void on_damage(Time now, Position at, Effects&);
+  // Performs a `Repaired`.
+  void on_repaired(Time now, PositionRange, Effects&);
+
   // Performs a `Release`.
   void release(Position end);
 
@@ -95,6 +101,7 @@ class Core {
 
   Role role() const { return role_; }
   bool is_disk_stalled() const { return is_disk_stalled_; }
+  const Damage& damage() const { return damage_; }
   Position chosen_end() const { return chosen_end_; }
   Position kept_from() const { return kept_from_; }  // Older entries are not kept.
   std::uint64_t kept_term() const { return kept_term_; }
@@ -146,6 +153,17 @@ class Core {
   void send_again(NodeId, Position from, Position end, Effects&);
   void ask_witnesses(Time, Effects&);
   Position end_for(NodeId peer, Time) const;
+
+  // Damaged entries (core_repair.cpp).
+  void start_with_damage(const std::vector<PositionRange>&);
+  void ask_for_repair(Time, Effects&);
+  void repair(const std::vector<LogEntry>& told, Effects&);
+  void replace_damage(Position first, Position end);
+  void void_damage(Ballot, Position lead_at);
+  void consider_for_damage(Time, NodeId, const SnapshotOffered&, Effects&);
+  void begin_after_damage(const SnapshotOffered&, Effects&);
+  void forget_damage(Position before);
+  bool can_vouch(Position from, std::string_view asked);
 
   // Reads and leases (core_reads.cpp).
   void serve_reads(Time, Effects&);
@@ -332,6 +350,10 @@ class Core {
   LeaseGrant lease_grant_;
   bool wants_lease_ = false;
   bool is_disk_stalled_ = false;
+  Damage damage_;
+  Ballot promised_at_start_;  // Everything that the disk may have lost was accepted at or below it.
+  Time repair_at_ = Time::min();
+  std::size_t repair_turn_ = 0;
 
   std::optional<Formation> formation_;  // Until this directory is a member.
   bool wants_to_lead_ = false;
@@ -345,7 +367,8 @@ class Core {
 
   struct Counters {
     std::uint64_t elections = 0, terms_led = 0, appends = 0, chosen = 0, learned = 0, resent = 0,
-                  refused = 0, forwarded = 0, step_downs = 0, disk_stalls = 0;
+                  refused = 0, forwarded = 0, step_downs = 0, disk_stalls = 0, damaged = 0,
+                  repaired = 0, unvouched = 0;
   } counters_;
 };
 

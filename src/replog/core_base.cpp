@@ -14,6 +14,7 @@ void Core::on_base(Position first, std::uint64_t term, Effects& effects) {
   kept_from_ = first;
   kept_term_ = term;
   log_.info("forgets", "before", first);
+  forget_damage(first);
   effects.changes.push_back(SetBase{first, term});
   effects.now.push_back(LogBegins{first});
   let_go(first, effects);
@@ -51,7 +52,8 @@ void Core::offer(NodeId to, Effects& effects) {
 }
 
 void Core::on(Time now, NodeId from, const SnapshotOffered& offered, Effects& effects) {
-  if (from == options_.self || offered.end <= chosen_end_) return;
+  if (from == options_.self) return;
+  if (offered.end <= chosen_end_) return consider_for_damage(now, from, offered, effects);
   // A leader has what was chosen before its term, or learns it from a newer one.
   if (role_ == Role::leader) return;
   known_chosen_end_ = std::max(known_chosen_end_, offered.end);
@@ -76,6 +78,7 @@ void Core::begin_at(Time now, const SnapshotOffered& offered, Effects& effects) 
   recorded_chosen_end_ = released_ = chosen_end_;
   known_chosen_end_ = std::max(known_chosen_end_, chosen_end_);
   acceptor_.begin_at(kept_from_);
+  forget_damage(kept_from_);
   effects.changes.push_back(SetBase{kept_from_, kept_term_});
   effects.changes.push_back(SetChosenEnd{chosen_end_, settled_term_});
   effects.now.push_back(LogBegins{kept_from_});

@@ -49,7 +49,9 @@ void Core::on_silence(Time now, Effects& effects) {
 
 void Core::start_pre_vote(Time now, Effects& effects) {
   drop_silent_leader(now, effects);
-  if (is_disk_stalled_) return postpone_election(now);  // It could not even promise itself.
+  // It could not promise itself; or nobody could learn from it what is chosen, and others who hold
+  // that without knowing it to be chosen get it chosen again.
+  if (is_disk_stalled_ || !can_vouch(Position(1), "itself")) return postpone_election(now);
   role_ = Role::pre_candidate;
   counters_.elections += 1;
   postpone_election(now);
@@ -66,8 +68,8 @@ void Core::start_pre_vote(Time now, Effects& effects) {
 // hear the leader, while others can, from ending term after term.
 void Core::on(Time now, NodeId from, const PreVote& asked, Effects& effects) {
   bool hears_leader = role_ == Role::leader || now - heard_leader_at_ < options_.election_timeout;
-  bool granted =
-      !hears_leader && asked.ballot > acceptor_.promised() && !lease_grant_.forbids(from, now);
+  bool granted = !hears_leader && asked.ballot > acceptor_.promised() &&
+                 !lease_grant_.forbids(from, now) && !damage_.has_from(chosen_end_);
   effects.now.push_back(Send{from, PreVoted{.ballot = asked.ballot,
                                             .granted = granted,
                                             .promised = std::max(highest_, acceptor_.promised())}});
@@ -119,7 +121,8 @@ void Core::send_prepare(Time now, NodeId to, Effects& effects) {
   Prepare prepare{.ballot = ballot_, .from = preparation_->next_of(to)};
   // We ask ourselves at once, so that our own promise stands before anyone else's answer.
   if (to == options_.self) {
-    if (!lease_grant_.forbids(to, now)) acceptor_.on(to, prepare, chosen_end_, effects);
+    bool may_promise = !lease_grant_.forbids(to, now) && can_vouch(prepare.from, "itself");
+    if (may_promise) acceptor_.on(to, prepare, chosen_end_, effects);
     return;
   }
   effects.now.push_back(Send{to, prepare});
@@ -138,6 +141,7 @@ void Core::on(Time now, NodeId from, const Prepare& asked, Effects& effects) {
     return;
   }
   if (lease_grant_.forbids(from, now)) return;  // It asks again, and our word will be over.
+  if (!can_vouch(asked.from, "a candidate")) return;
   if (asked.ballot > acceptor_.promised()) {
     if (role_ == Role::leader) {
       stop_leading(now, "a higher ballot was prepared", effects);
@@ -181,7 +185,8 @@ void Core::on(Time now, NodeId from, const Promised& answer, Effects& effects) {
 
 void Core::on(Time now, NodeId from, const CampaignNow& asked, Effects& effects) {
   // A word from an earlier term is late: its leader has long been followed by another.
-  if (asked.ballot.member != from || asked.ballot != leader_ballot_ || is_disk_stalled_) return;
+  if (asked.ballot.member != from || asked.ballot != leader_ballot_) return;
+  if (is_disk_stalled_ || !damage_.empty()) return;
   if (!can_stand()) return;
   log_.info("is handed the lead", "by", from);
   start_prepare(now, effects);

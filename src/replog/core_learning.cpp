@@ -23,6 +23,9 @@ void Core::on(Time now, NodeId from, const Accept& accept, Effects& effects) {
     counters_.refused += 1;
   }
   acceptor_.on(from, accept, chosen_end_, effects);
+  if (accept.ballot == acceptor_.promised()) {
+    replace_damage(accept.first, accept.first.plus(accept.values.size()));
+  }
   learn_by_ballot(now, from, accept.ballot, accept.chosen_end, effects);
 }
 
@@ -36,6 +39,7 @@ void Core::on(Time now, NodeId from, const Heartbeat& beat, Effects& effects) {
   if (grants_lease) lease_grant_.grant(beat.ballot, beat.sequence, now);
   if (granted) {
     follow(now, from, beat.ballot, effects);
+    if (beat.lead_at) void_damage(beat.ballot, beat.lead_at);
     if (beat.lead_at && lead_at_ != beat.lead_at) {  // An older heartbeat does not take it back.
       lead_at_ = beat.lead_at;
       tell_leadership(effects);
@@ -84,22 +88,26 @@ void Core::on(Time now, NodeId from, const Learn& asked, Effects& effects) {
   if (configuration_.is_witness(options_.self)) return;
   if (asked.from < kept_from_) return offer(from, effects);
   if (!take_turn(now, from, asked)) return;
+  Position end = asked.end ? std::min(asked.end, chosen_end_) : chosen_end_;
+  end = damage_.first_in(asked.from, end);  // What is lost here is asked for elsewhere.
+  if (end <= asked.from) return;
   Learned answer{.entries = {}, .chosen_end = chosen_end_};
   const Window& window = acceptor_.window();
   if (asked.from < window.first()) {
     charge(options_.answer_bytes_max);
     effects.now.push_back(
-        SendStored{from, std::move(answer), asked.from, std::min(window.first(), chosen_end_)});
+        SendStored{from, std::move(answer), asked.from, std::min(window.first(), end)});
     return;
   }
   Position next;
-  answer.entries = window.range(asked.from, chosen_end_, options_.answer_bytes_max, next);
+  answer.entries = window.range(asked.from, end, options_.answer_bytes_max, next);
   for (const LogEntry& entry : answer.entries) charge(entry.value.cost());
   effects.now.push_back(Send{from, std::move(answer)});
 }
 
 void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
   if (from == options_.self) return;
+  repair(told.entries, effects);
   Position end = chosen_end_;
   for (const LogEntry& entry : told.entries) {
     if (entry.position < end) continue;
@@ -114,6 +122,7 @@ void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
       break;
     }
     counters_.learned += 1;
+    replace_damage(entry.position, entry.position.next());
     end = end.next();
   }
   bool has_moved = end > chosen_end_;

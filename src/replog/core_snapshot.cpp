@@ -78,6 +78,8 @@ void Core::on_installed(Time now, const SnapshotOffered& offered, bool is_sound,
       effects.now.push_back(RestoreState{offered});
       begin_at(now, offered, effects);
       if (is_reconfigured_) follow_configuration(now, effects);
+    } else if (damage_.first_before(offered.end)) {
+      begin_after_damage(offered, effects);
     }
   }
   finish(effects);

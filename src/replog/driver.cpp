@@ -179,12 +179,14 @@ void Driver::act_one(SendStored&& send) {
   if (auto* offered = std::get_if<SnapshotOffered>(&send.message)) {
     auto term = term_before(send.end);
     if (!term) return fail(term.error());
-    offered->term = *term;
+    if (!*term) return;  // Asked again, and offered when it is repaired.
+    offered->term = **term;
     return act_one(Send{send.to, std::move(*offered)});
   }
   auto stored = store_->read(send.first, send.end, limits_.answer_bytes_max);
   if (!stored) return fail(stored.error());
   cut_at_gap(stored->entries);
+  if (stored->damaged) note_damage(stored->damaged);
   // What was forgotten meanwhile is no answer: a promise that omits it would tell of a hole.
   if (stored->entries.empty() || stored->entries.front().position != send.first) return;
   Position next = stored->entries.back().position.next();
@@ -213,13 +215,17 @@ void Driver::act_one(LogBegins&& begins) {
   snapshot_.range.first = begins.first;
   snapshot_.range.end = std::max(snapshot_.range.end, begins.first);
   publish();
+  // A damaged entry that is not kept any more is not waited for.
+  host_.post(lifeline_.guard([this] { go_on_after_repair(); }));
 }
 
 void Driver::act_one(ForgetBefore&& forget) {
   auto term = term_before(forget.first);
   if (!term) return fail(term.error());
+  forget_before_ = *term ? Position{} : std::max(forget_before_, forget.first);
+  if (!*term) return;
   Effects effects;
-  core_.on_base(forget.first, *term, effects);
+  core_.on_base(forget.first, **term, effects);
   perform(std::move(effects));
 }
 
@@ -256,6 +262,25 @@ void Driver::act_one(LeadershipChanged&& changed) {
 }
 
 void Driver::act_one(Release&& release) { core_.release(release.end); }
+
+void Driver::act_one(Repaired&& repaired) {
+  step([&](Effects& effects) { core_.on_repaired(host_.now(), repaired.range, effects); });
+  if (!has_failed() && forget_before_) act_one(ForgetBefore{forget_before_});
+  go_on_after_repair();
+}
+
+void Driver::go_on_after_repair() {
+  if (has_failed()) return;
+  retry_reads();
+  feed_all();
+  if (applier_) applier_->advance(core_.chosen_end());
+}
+
+// Not inside the effects that may have brought us here.
+void Driver::note_damage(Position at) {
+  host_.post(lifeline_.guard(
+      [this, at] { step([&](Effects& effects) { core_.on_damage(host_.now(), at, effects); }); }));
+}
 
 bool Driver::on_message(runtime::SessionId session, const runtime::PeerIdentity& sender,
                         Bytes bytes) {
@@ -318,6 +343,7 @@ void Driver::arm() {
   if (!catch_ups_.empty()) at = std::min(at, catch_ups_.front().deadline);
   if (!commands_.empty()) at = std::min(at, commands_.front().deadline);
   if (!writers_.empty()) at = std::min(at, writers_.front().deadline);
+  if (!reads_.empty()) at = std::min(at, reads_.front().deadline);
   at = std::min(at, members_deadline());
   alarm_->set(at);
 }
@@ -381,6 +407,13 @@ void Driver::expire(Time now) {
     commands_.front().promise.complete(maybe_late);
     commands_.pop_front();
   }
+  while (!reads_.empty() && reads_.front().deadline <= now) {
+    OpenRead late_read = std::move(reads_.front());
+    reads_.pop_front();
+    late_read.promise.complete(
+        Error{Errc::timed_out, "an entry from " + std::to_string(late_read.from.value()) +
+                                   " on is damaged here, and no member gave it back in time"});
+  }
   while (!writers_.empty() && writers_.front().deadline <= now) {
     writers_.front().promise.complete(late);
     writers_.pop_front();
@@ -391,7 +424,7 @@ void Driver::expire(Time now) {
 }
 
 // Of the last entry before `end` that has one. Few have none, so a look back is short.
-Result<std::uint64_t> Driver::term_before(Position end) const {
+Result<std::optional<std::uint64_t>> Driver::term_before(Position end) {
   for (Position at = end; at > core_.kept_from();) {
     Position first = Position(at.value() > 64 ? at.value() - 64 : 1);
     first = std::max(first, core_.kept_from());
@@ -400,29 +433,29 @@ Result<std::uint64_t> Driver::term_before(Position end) const {
     std::uint64_t term = 0;
     for (Position next = first; next < at;) {
       if (!found) return std::move(found).error();
-      if (found->empty()) break;
+      if (found->empty()) return std::optional<std::uint64_t>();
       for (const LogEntry& entry : *found) {
         if (entry.value.term != 0) term = entry.value.term;
       }
       next = found->back().position.next();
       if (next < at) found = entries(next, at, limits_.answer_bytes_max);
     }
-    if (term != 0) return term;
+    if (term != 0) return std::optional(term);
     at = first;
   }
-  return core_.kept_term();
+  return std::optional(core_.kept_term());
 }
 
-Result<std::vector<LogEntry>> Driver::entries(Position from, Position to,
-                                              std::size_t bytes_max) const {
+Result<std::vector<LogEntry>> Driver::entries(Position from, Position to, std::size_t bytes_max) {
   const Window& window = core_.acceptor().window();
+  to = core_.damage().first_in(from, to);
+  if (to <= from) return std::vector<LogEntry>{};
   if (from < window.first()) {
     auto stored = store_->read(from, std::min(to, window.first()), bytes_max);
     if (!stored) return std::move(stored).error();
-    if (stored->entries.empty() && stored->damaged) {
-      return Error{Errc::corrupt, "log entry " + std::to_string(stored->damaged.value()) +
-                                      " is damaged on this member's disk"};
-    }
+    // Chosen entries have no gaps.
+    bool is_missing = stored->entries.empty();
+    if (stored->damaged || is_missing) note_damage(stored->damaged ? stored->damaged : from);
     return std::move(stored->entries);
   }
   Position next;
@@ -449,13 +482,38 @@ Result<std::vector<Entry>> Driver::read(Position from, Position to, std::size_t 
       fail(found.error());
       return std::move(found).error();
     }
-    if (found->empty()) break;
+    if (found->empty()) {
+      return Error{Errc::overloaded, "log entry " + std::to_string(from.value()) +
+                                         " is damaged on this member's disk, and being asked for "
+                                         "from the others; try again"};
+    }
     from = found->back().position.next();
     auto data = only_data(*std::move(found));
     if (!data) return std::move(data).error();
     shown = *std::move(data);
   }
   return shown;
+}
+
+void Driver::read(Position from, Position to, std::size_t bytes_max,
+                  Promise<std::vector<Entry>> promise) {
+  auto found = read(from, to, bytes_max);
+  bool must_wait = !found && found.error().code == Errc::overloaded;
+  if (!must_wait) return promise.complete(std::move(found));
+  reads_.push_back(
+      OpenRead{from, to, bytes_max, std::move(promise), host_.now() + options_.request_timeout});
+  arm();
+}
+
+void Driver::retry_reads() {
+  for (OpenRead& open : std::exchange(reads_, {})) {
+    auto found = read(open.from, open.to, open.bytes_max);
+    if (!found && found.error().code == Errc::overloaded) {
+      reads_.push_back(std::move(open));
+    } else {
+      open.promise.complete(std::move(found));
+    }
+  }
 }
 
 void Driver::catch_up(Promise<LogRange> promise) {
@@ -616,6 +674,8 @@ void Driver::fail(const Error& why) {
   catch_ups_.clear();
   for (OpenCommand& open : commands_) open.promise.complete(failure);
   commands_.clear();
+  for (OpenRead& open : reads_) open.promise.complete(failure);
+  reads_.clear();
   for (OpenWriter& open : writers_) open.promise.complete(failure);
   writers_.clear();
   if (applier_) applier_->stop(failure);

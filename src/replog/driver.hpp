@@ -65,7 +65,10 @@ class Driver {
   Driver& operator=(const Driver&) = delete;
 
   void append(std::vector<AppendCall> calls);
+  // `overloaded` where an entry is damaged here and not repaired yet.
   Result<std::vector<Entry>> read(Position from, Position to, std::size_t bytes_max);
+  // Waits for repairs.
+  void read(Position from, Position to, std::size_t bytes_max, Promise<std::vector<Entry>>);
   void catch_up(Promise<LogRange> promise);
   void follow(Position from, std::function<void(const std::vector<Entry>&)> observer);
   void watch_leadership(std::function<void(const Leadership&)> observer);
@@ -105,6 +108,13 @@ class Driver {
   struct OpenCommand {
     std::uint64_t tag;
     Promise<Commanded> promise;
+    Time deadline;
+  };
+  struct OpenRead {
+    Position from;
+    Position to;
+    std::size_t bytes_max;
+    Promise<std::vector<Entry>> promise;
     Time deadline;
   };
   struct OpenWriter {
@@ -162,6 +172,10 @@ class Driver {
   void act_one(LeadershipChanged&&);
   void act_one(Release&&);
   Bytes encoded(Message&&);
+  void act_one(Repaired&&);
+  void note_damage(Position);
+  void go_on_after_repair();
+  void retry_reads();
   void act_one(MembersChanged&&);
   bool on_message(runtime::SessionId, const runtime::PeerIdentity& sender, Bytes);
   void on_wake();
@@ -180,8 +194,10 @@ class Driver {
   void publish();
   void start_applier(DriverSnapshots);
   void keep_from(const SnapshotOffered&, Position first, std::uint64_t term);
-  Result<std::uint64_t> term_before(Position end) const;
-  Result<std::vector<LogEntry>> entries(Position from, Position to, std::size_t bytes_max) const;
+  // None where it is not known before a repair.
+  Result<std::optional<std::uint64_t>> term_before(Position end);
+  // Up to the first entry that is damaged here; nothing when that is the first.
+  Result<std::vector<LogEntry>> entries(Position from, Position to, std::size_t bytes_max);
 
   runtime::Host& host_;
   LogOptions options_;
@@ -210,6 +226,8 @@ class Driver {
   std::deque<OpenChange> changes_;
   std::deque<OpenTransfer> transfers_;
   std::deque<OpenWriter> writers_;
+  std::deque<OpenRead> reads_;  // Wait for a repair.
+  Position forget_before_;      // So does the forgetting of what is before it.
   enum class Campaign : std::uint8_t { none, asked, running } campaign_ = Campaign::none;
   std::uint64_t last_term_ = 0;       // The latest that was heard of.
   std::uint64_t campaign_above_ = 0;  // A campaign's term is a newer one.

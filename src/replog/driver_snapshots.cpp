@@ -79,7 +79,9 @@ void Driver::act_one(SendSnapshot&& wanted) {
 }
 
 void Driver::act_one(RestoreState&& restore) {
-  if (applier_) applier_->restore(restore.snapshot);
+  // What stands for a damaged entry may reach less far than the state.
+  bool is_ahead = applier_ && applier_->applied_end() >= restore.snapshot.end;
+  if (applier_ && !is_ahead) applier_->restore(restore.snapshot);
 }
 
 void Driver::take_snapshot(Promise<Position> promise) {

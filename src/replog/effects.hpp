@@ -116,9 +116,15 @@ struct MembersChanged {
   friend bool operator==(const MembersChanged&, const MembersChanged&) = default;
 };
 
+// Always in `then`: what was damaged there is durable again; tell `Core::on_repaired`.
+struct Repaired {
+  PositionRange range;
+  friend bool operator==(const Repaired&, const Repaired&) = default;
+};
+
 using Action = std::variant<Send, SendStored, WriteSnapshot, SendSnapshot, RestoreState, Chosen,
                             LogBegins, ForgetBefore, Appended, AppendFailed, CaughtUp, CommandEnded,
-                            LeadershipChanged, Release, MembersChanged>;
+                            LeadershipChanged, Release, MembersChanged, Repaired>;
 
 struct SetPromise {
   Ballot ballot;

@@ -69,11 +69,6 @@ Result<DriverSnapshots> recover_snapshots(const LogOptions& options, const Recov
 Result<Opened> recover_from(std::shared_ptr<Store> store, const LogOptions& options) {
   auto recovered = store->recover(recover_window_bytes);
   if (!recovered) return std::move(recovered).error();
-  if (!recovered->damaged.empty()) {
-    return Error{Errc::corrupt, options.directory + ": log entry " +
-                                    std::to_string(recovered->damaged.front().first.value()) +
-                                    " is damaged; remove this member and add a new one"};
-  }
   auto checked = check_membership(options, store->identity(), recovered->configuration);
   if (!checked) return std::move(checked).error();
   auto snapshots = recover_snapshots(options, *recovered);
@@ -211,7 +206,7 @@ Op<std::vector<Entry>> Log::read(Position from, Position to, std::size_t bytes_m
   Promise<std::vector<Entry>> promise(impl_->host.delivery());
   auto op = promise.op();
   impl_->on_driver([=, promise = std::move(promise)](replog::Driver& driver) mutable {
-    promise.complete(driver.read(from, to, bytes_max));
+    driver.read(from, to, bytes_max, std::move(promise));
   });
   return op;
 }

@@ -16,6 +16,7 @@ Result<void> SimStore::commit(const std::vector<replog::Change>& changes) {
       disk_.promised = promise->ballot;
     } else if (auto* put = std::get_if<replog::PutEntry>(&change)) {
       disk_.entries.insert_or_assign(put->entry.position, put->entry);
+      disk_.damaged.erase(put->entry.position);
     } else if (auto* hint = std::get_if<replog::SetChosenEnd>(&change)) {
       disk_.chosen_end = hint->end;
       disk_.chosen_term = hint->term;
@@ -26,6 +27,7 @@ Result<void> SimStore::commit(const std::vector<replog::Change>& changes) {
       disk_.kept_from = base.first;
       disk_.kept_term = base.term;
       disk_.entries.erase(disk_.entries.begin(), disk_.entries.lower_bound(base.first));
+      disk_.damaged.erase(disk_.damaged.begin(), disk_.damaged.lower_bound(base.first));
     }
   }
   return {};
@@ -37,6 +39,10 @@ Result<replog::StoredEntries> SimStore::read(Position first, Position end,
   std::size_t bytes = 0;
   for (auto at = disk_.entries.lower_bound(first);
        at != disk_.entries.end() && at->first < end && bytes < bytes_max; ++at) {
+    if (disk_.damaged.contains(at->first)) {
+      found.damaged = at->first;
+      break;
+    }
     found.entries.push_back(at->second);
     bytes += at->second.value.cost();
   }
@@ -53,7 +59,11 @@ Result<replog::RangeCheck> SimStore::check(Position first, Position end,
       checked.end = at->first;
       break;
     }
-    checked.checksum = replog::checksum_value(checked.checksum, at->second);
+    if (disk_.damaged.contains(at->first)) {
+      checked.damaged.push_back(at->first);
+    } else {
+      checked.checksum = replog::checksum_value(checked.checksum, at->second);
+    }
     bytes += at->second.value.cost();
   }
   return checked;
@@ -77,7 +87,10 @@ Result<replog::Recovered> SimStore::recover(std::size_t window_bytes) {
     bytes += at->second.value.cost();
     recovered.first = at->first;
   }
-  for (; at != disk_.entries.end(); ++at) recovered.entries.push_back(at->second);
+  for (; at != disk_.entries.end(); ++at) {
+    if (!disk_.damaged.contains(at->first)) recovered.entries.push_back(at->second);
+  }
+  for (Position lost : disk_.damaged) recovered.damaged.push_back({lost, lost.next()});
   return recovered;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "replog/store.hpp"
 
@@ -16,6 +17,8 @@ struct Disk {
   Position kept_from{1};
   std::uint64_t kept_term = 0;
   std::map<Position, replog::LogEntry> entries;
+  // Entries whose bits have flipped. They still stand in `entries`, for the checker's eyes only.
+  std::set<Position> damaged;
   bool fails = false;  // The next commit fails.
 };
 

@@ -86,6 +86,7 @@ void LogChecker::on_promised(NodeId from, const replog::Promised& answer, const 
   const Told& told = told_[from];
   auto is_owed = [&](Position at, const replog::LogEntry& entry) {
     if (entry.ballot >= answer.ballot || shown.contains(at.value())) return false;
+    if (disk.damaged.contains(at) && is_void(at, entry.ballot)) return false;
     bool is_in = at < answer.next || answer.next == answer.end;
     bool was_told = told.highest < answer.ballot && told.accepted.contains(at);
     return is_in && (was_told || chosen(at) == nullptr);
@@ -165,6 +166,17 @@ void LogChecker::on_leadership(NodeId member, const Leadership& leadership) {
   }
 }
 
+// A later leader's first entry is chosen at or before `at`: what was accepted there at a lower
+// ballot can't be chosen any more.
+bool LogChecker::is_void(Position at, replog::Ballot ballot) const {
+  for (;; at = Position(at.value() - 1)) {
+    const auto* found = at ? chosen(at) : nullptr;
+    if (!at) return false;
+    if (found == nullptr || found->kind != replog::Kind::lead) continue;
+    return found->term > replog::term_of(ballot);
+  }
+}
+
 void LogChecker::on_restart(NodeId member, const Disk& disk) {
   seen_[member] = Position(1);
   const Told& told = told_[member];
@@ -186,6 +198,7 @@ void LogChecker::on_core(NodeId member, const replog::Core& core, const Disk& di
     if (auto kept = disk.entries.find(seen); seen < window.first() && kept != disk.entries.end()) {
       entry = &kept->second;
     }
+    if (disk.damaged.contains(seen) && core.damage().contains(seen)) continue;
     if (entry == nullptr) {
       return violated("member " + std::to_string(member.value()) + " calls position " + text(seen) +
                       " chosen and does not have it");

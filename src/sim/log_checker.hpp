@@ -77,6 +77,7 @@ class LogChecker {
   };
 
   void violated(std::string what);
+  bool is_void(Position, replog::Ballot) const;
   void choose(NodeId, Position, const replog::Value&);
   void extend(Position);
   void on_promised(NodeId, const replog::Promised&, const Disk&);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "sim/disk_faults.hpp"
 #include "sim/log_cluster.hpp"
 #include "sim/member_plan.hpp"
 #include "sim/register_clients.hpp"
@@ -20,7 +21,7 @@ struct Plan {
   RegisterPlan clients;
   NetworkFaults network;
   Duration crash_mean{}, cut_mean{}, writer_mean{}, depose_mean{}, pause_mean{}, drift_mean{},
-      disk_error_mean{}, truncate_mean{}, member_mean{}, fault_time{};
+      disk_error_mean{}, flip_mean{}, stall_mean{}, truncate_mean{}, member_mean{}, fault_time{};
 };
 
 // Swarm testing: each run has its own mix of faults, many of them none of a kind.
@@ -55,6 +56,13 @@ Plan plan_of(const LogRunOptions& options) {
   plan.clients.readers = one_of({1, 2, 4});
   plan.clients.keys = one_of({1, 2, 4});
   plan.clients.think_max = milliseconds(one_of({6, 20, 80}));
+  Random disks(options.seed ^ 0xd15c);
+  plan.flip_mean =
+      milliseconds(std::initializer_list<int>{0, 0, 400, 1500}.begin()[disks.below(4)]);
+  // What a minority is changes with the members, and one that is well may leave: flipped bits would
+  // be a failure too many.
+  if (plan.member_mean != Duration::zero()) plan.flip_mean = Duration::zero();
+  plan.stall_mean = milliseconds(std::initializer_list<int>{0, 0, 0, 2500}.begin()[disks.below(4)]);
   plan.cluster.has_leases = Random(options.seed ^ 0x1ea5e).chance(1, 3);
   // From numbers of its own: other runs of old seeds stay what they were.
   Random truncations(options.seed ^ 0x7c);
@@ -162,6 +170,18 @@ class LogRun {
       // Sometimes further than the log goes.
       std::uint64_t end = cluster_.checker().chosen_end().value();
       cluster_.truncate(any_member(), Position(1 + random().below(end + end / 10 + 1)));
+    });
+    repeat(plan_.stall_mean, [this] {
+      LogMember& member = victim();
+      if (member.is_down) return;
+      cluster_.coverage().count("a disk stalled");
+      Time until = cluster_.world().now() + between(random(), milliseconds(100), seconds(4));
+      member.host->stall_disk(until);
+    });
+    repeat(plan_.flip_mean, [this] {
+      LogMember& member = victim();
+      cluster_.coverage().count("entries damaged", flip_bits(cluster_, member));
+      if (random().chance(2, 3)) crash(member);
     });
     repeat(plan_.drift_mean, [this] {
       LogMember& member = any_member();

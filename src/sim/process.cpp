@@ -137,7 +137,8 @@ void Process::post_background(Callback callback) {
 void Process::write_next() {
   is_writing_ = !disk_queue_.empty();
   if (!is_writing_) return;
-  schedule(world_.now() + between(world_.random(), options_.disk_min, options_.disk_max), [this] {
+  Time at = world_.now() + between(world_.random(), options_.disk_min, options_.disk_max);
+  schedule(std::max(at, disk_stalled_until_), [this] {
     Callback callback = std::move(disk_queue_.front());
     disk_queue_.pop_front();
     callback();

@@ -34,6 +34,8 @@ class Process final : public runtime::Host {
   // on, or stands still as that of a suspended machine.
   void pause(Time until, bool stops_clock);
   bool is_paused() const { return paused_until_ > world_.now(); }
+  // Its disk finishes nothing until then.
+  void stall_disk(Time until) { disk_stalled_until_ = std::max(disk_stalled_until_, until); }
   // Its clock runs at another rate from now on.
   void set_drift(std::int64_t permille);
 
@@ -65,6 +67,7 @@ class Process final : public runtime::Host {
   Time clock_start_{};  // From here on the clock runs at the present rate ...
   Time own_start_{};    // ... and stood at this.
   Time paused_until_{};
+  Time disk_stalled_until_{};
   std::shared_ptr<const char> alive_ = std::make_shared<const char>('\0');
   std::unique_ptr<SimTransport> transport_;
   std::shared_ptr<Executor> delivery_;

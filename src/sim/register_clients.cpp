@@ -124,8 +124,8 @@ void RegisterClients::read(std::size_t client) {
   cluster_.catch_up(
       member, [this, client, question, key, called_at, &member](const Result<LogRange>& range) {
         // What nobody waits for any more says something all the same.
-        if (range) {
-          apply_until(member, range->end);
+        // A reader whose entry is being repaired has no answer yet.
+        if (range && apply_until(member, range->end)) {
           const Registers& registers = machines_[member.process.id.value() - 1].registers;
           RegisterModel::Answer answer;
           auto held = registers.find(key);
@@ -141,7 +141,7 @@ void RegisterClients::read(std::size_t client) {
       });
 }
 
-void RegisterClients::apply_until(LogMember& member, Position end) {
+bool RegisterClients::apply_until(LogMember& member, Position end) {
   Machine& machine = machines_[member.process.id.value() - 1];
   if (machine.incarnation != member.incarnation) {
     machine = Machine{.incarnation = member.incarnation, .next = Position(1), .registers = {}};
@@ -155,13 +155,15 @@ void RegisterClients::apply_until(LogMember& member, Position end) {
   }
   while (machine.next < end) {
     auto entries = member.driver->read(machine.next, end, 1u << 20);
-    if (!entries || entries->empty()) break;
+    if (!entries) return false;
+    if (entries->empty()) break;
     for (const Entry& entry : *entries) {
       run_command(std::string(entry.data.view()), machine.registers);
       machine.next = entry.position.next();
     }
   }
   machine.next = std::max(machine.next, end);
+  return true;
 }
 
 std::string RegisterClients::check() {

@@ -52,7 +52,7 @@ class RegisterClients {
   void read(std::size_t client);
   // Calls `then` when the question is answered or its asker has lost patience, whichever is first.
   std::uint64_t ask(Client&, Duration patience, std::function<void()> then);
-  void apply_until(LogMember&, Position end);
+  bool apply_until(LogMember&, Position end);  // False: not all can be read now.
   std::string any_key();
 
   LogCluster& cluster_;

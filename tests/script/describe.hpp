@@ -213,6 +213,9 @@ inline std::string text(const Action& action) {
     std::string operator()(const MembersChanged& a) {
       return "members " + to_field(a.configuration);
     }
+    std::string operator()(const Repaired& a) {
+      return "repaired " + range_text(a.range.first, a.range.end);
+    }
     std::string operator()(const Release& a) { return "release before " + to_field(a.end); }
   };
   return std::visit(Say{}, action);

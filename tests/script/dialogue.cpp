@@ -68,12 +68,15 @@ struct Dialogue::Words {
   Message message() const {
     const std::string& name = plain.at(2);
     if (name == "PreVote") return PreVote{ballot()};
+    if (name == "Learn") return Learn{position("from"), {}};
     if (name == "Prepare") return Prepare{ballot(), position("from")};
     if (name == "Accepted") {
       return Accepted{ballot(), true, ballot(), position("first"), position("end")};
     }
     if (name == "Heartbeat") {
-      return Heartbeat{.ballot = ballot(), .chosen_end = position("chosen_end"), .lead_at = {}};
+      return Heartbeat{.ballot = ballot(),
+                       .chosen_end = position("chosen_end"),
+                       .lead_at = has("lead_at") ? position("lead_at") : Position{}};
     }
     if (name == "Forward") {
       return Forward{ballot(), {{number("tag"), Bytes(at("data"))}}};
@@ -170,6 +173,11 @@ std::string Dialogue::run(const std::string& command) {
     if (words.has("transfer")) body = TransferLeadership{NodeId(words.number("transfer"))};
     step(words.node(),
          [&](Core& core, Effects& e) { core.on_command(now_, words.number("tag"), body, e); });
+  } else if (name == "damage") {
+    nodes_.at(words.node())->disk.damaged.insert(words.position("at"));
+  } else if (name == "found_damage") {
+    step(words.node(),
+         [&](Core& core, Effects& e) { core.on_damage(now_, words.position("at"), e); });
   } else if (name == "stall") {
     bool is_stalled = !words.has("over");
     step(words.node(), [&](Core& core, Effects& e) { core.on_disk_stall(now_, is_stalled, e); });
@@ -297,6 +305,10 @@ void Dialogue::act(Node& node, const Action& action) {
       if (at < forget->first && entry.value.term != 0) term = entry.value.term;
     }
     step(node.id, [&](Core& core, Effects& e) { core.on_base(forget->first, term, e); });
+  } else if (auto* repaired = std::get_if<Repaired>(&action)) {
+    Effects effects;
+    node.core->on_repaired(now_, repaired->range, effects);
+    perform(node, std::move(effects));
   }
 }
 

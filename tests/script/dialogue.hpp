@@ -3,6 +3,8 @@
 //
 //   members 3 [answer_bytes=N] [flight=N]   new members 1..3, all of them at time 0
 //             [leases]                       that may read by the leader's lease
+//   damage node=1 at=3                       its disk can't read that entry any more
+//   found_damage node=1 at=3                 ... and it finds out, not by a restart
 //   stall node=1 [over]                      its disk finishes no sync; or has finished one
 //   campaign node=1                          a new writer starts there
 //   leader node=1                            the same, and it comes to lead; not shown

@@ -1,0 +1,62 @@
+// Positions whose entries the disk had and cannot give back, as far as nothing has taken their
+// place.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "replog/types.hpp"
+
+namespace cluster::replog {
+
+class Damage {
+ public:
+  void add(PositionRange range) {
+    if (!(range.first < range.end)) return;
+    remove(range);
+    ranges_.emplace(range.first, range.end);
+  }
+
+  void remove(PositionRange range) {
+    auto at = ranges_.upper_bound(range.first);
+    if (at != ranges_.begin()) --at;
+    while (at != ranges_.end() && at->first < range.end) {
+      auto [first, end] = *at;
+      if (end <= range.first) {
+        ++at;
+        continue;
+      }
+      at = ranges_.erase(at);
+      if (first < range.first) ranges_.emplace(first, range.first);
+      if (range.end < end) ranges_.emplace(range.end, end);
+    }
+  }
+
+  bool empty() const { return ranges_.empty(); }
+  bool contains(Position at) const { return first_in(at, at.next()) == at; }
+  bool has_from(Position from) const { return !ranges_.empty() && ranges_.rbegin()->second > from; }
+
+  // The first of [from, to) that is damaged; `to` when none is.
+  Position first_in(Position from, Position to) const {
+    auto at = ranges_.upper_bound(from);
+    if (at != ranges_.begin() && std::prev(at)->second > from) return std::min(from, to);
+    return at == ranges_.end() ? to : std::min(at->first, to);
+  }
+
+  // The first damaged stretch, as far as it lies before `limit`.
+  std::optional<PositionRange> first_before(Position limit) const {
+    if (ranges_.empty() || ranges_.begin()->first >= limit) return std::nullopt;
+    return PositionRange{ranges_.begin()->first, std::min(ranges_.begin()->second, limit)};
+  }
+
+  std::uint64_t count() const {
+    std::uint64_t count = 0;
+    for (const auto& [first, end] : ranges_) count += distance(first, end);
+    return count;
+  }
+
+ private:
+  std::map<Position, Position> ranges_;  // Disjoint: first -> end.
+};
+
+}  // namespace cluster::replog
