@@ -121,7 +121,9 @@ void write_seat(admin::MemberSeat::Builder to, const AddMember& newcomer) {
   write(to.initEndpoint(), newcomer.endpoint);
   to.setRole(static_cast<std::uint8_t>(newcomer.role));
 }
-void write_edit(admin::MemberEdit::Builder to, const AddMember& edit) { write_seat(to.initAdd(), edit); }
+void write_edit(admin::MemberEdit::Builder to, const AddMember& edit) {
+  write_seat(to.initAdd(), edit);
+}
 void write_edit(admin::MemberEdit::Builder to, const SetMemberRole& edit) {
   to.setId(edit.id.value());
   to.setSetRole(static_cast<std::uint8_t>(edit.role));
