@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/endpoint.hpp"
+#include "cluster/members.hpp"
 #include "daemon.hpp"
 #include "options.hpp"
 #include "text.hpp"
@@ -40,14 +41,24 @@ Result<std::vector<Peer>> parse_members(std::string_view text) {
   return members;
 }
 
-Result<NodeOptions::Master> master_of(const MasterCommand& command) {
-  NodeOptions::Master master{.self = NodeId(command.id),
-                             .directory = command.directory,
-                             .agent_timeout = command.agent_timeout,
-                             .ping_interval = command.ping_interval,
-                             .election_timeout = command.election_timeout};
+// Founders are told of each other; all three words, or none.
+Result<void> read_founding(const MasterCommand& command, NodeOptions::Master& master) {
+  std::string missing;
+  auto need = [&](bool is_given, const char* name) {
+    if (!is_given) missing += (missing.empty() ? "" : ", ") + std::string(name);
+  };
+  need(command.id != 0, "--id");
+  need(!command.members.empty(), "--members");
+  need(!command.cluster_id.empty(), "--cluster-id");
+  if (!missing.empty()) {
+    return Error{Errc::invalid_argument,
+                 missing +
+                     " missing: a founder needs --id, --members and --cluster-id (`cluster "
+                     "init` prints them), and a directory that is a member needs none of them"};
+  }
   auto members = parse_members(command.members);
   if (!members) return std::move(members).error();
+  master.self = NodeId(command.id);
   master.members = *std::move(members);
   bool is_member = std::any_of(master.members.begin(), master.members.end(),
                                [&](const Peer& peer) { return peer.id == master.self; });
@@ -60,6 +71,33 @@ Result<NodeOptions::Master> master_of(const MasterCommand& command) {
     return Error{Errc::invalid_argument, "--cluster-id: " + cluster.error().context};
   }
   master.cluster = *cluster;
+  return {};
+}
+
+Result<NodeOptions::Master> master_of(const MasterCommand& command) {
+  NodeOptions::Master master{.directory = command.directory,
+                             .agent_timeout = command.agent_timeout,
+                             .ping_interval = command.ping_interval,
+                             .election_timeout = command.election_timeout};
+  bool is_founder = command.id != 0 || !command.members.empty() || !command.cluster_id.empty();
+  if (!command.join.empty()) {
+    if (is_founder) {
+      return Error{Errc::invalid_argument,
+                   "--join is a newcomer's, and --id, --members and --cluster-id are a founder's: "
+                   "the token says all of that; leave them out"};
+    }
+    auto token = parse_join_token(command.join);
+    if (!token) return Error{Errc::invalid_argument, "--join: " + token.error().context};
+    if (command.listen.empty()) {
+      return Error{
+          Errc::invalid_argument,
+          "--join needs --listen HOST:PORT: the address that was given to `cluster members "
+          "add`"};
+    }
+    master.join = command.join;
+  } else if (is_founder) {
+    if (auto read = read_founding(command, master); !read) return std::move(read).error();
+  }
   if (!command.listen.empty()) {
     auto listen = parse_endpoint(command.listen);
     if (!listen) return Error{Errc::invalid_argument, "--listen: " + listen.error().context};

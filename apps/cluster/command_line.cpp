@@ -24,14 +24,12 @@ void add_log_level(CLI::App& app, LogLevel& level) {
 void add_master(CLI::App& root, Chosen& chosen) {
   auto options = std::make_shared<MasterCommand>();
   CLI::App* app = root.add_subcommand("master", "Run one master of a cluster, until SIGTERM");
-  app->add_option("--id", options->id, "This master's number among the members")
-      ->required()
+  app->add_option("--id", options->id, "A founder's number among the members")
       ->check(CLI::PositiveNumber);
-  app->add_option("--members", options->members, "All masters: 1=HOST:PORT,2=HOST:PORT,...")
-      ->required();
+  app->add_option("--members", options->members, "All founders: 1=HOST:PORT,2=HOST:PORT,...");
   app->add_option("--cluster-id", options->cluster_id,
-                  "The cluster's id, the same on all masters: up to 16 hexadecimal digits")
-      ->required();
+                  "The cluster's id, the same for all founders: up to 16 hexadecimal digits");
+  app->add_option("--join", options->join, "Join as the newcomer that this token was made for");
   app->add_option("--dir", options->directory, "Where this master keeps its replica of the log")
       ->required();
   app->add_option("--listen", options->listen, "Listen here instead of at its member's address");
@@ -48,9 +46,14 @@ void add_master(CLI::App& root, Chosen& chosen) {
       "  One master on this machine:\n"
       "    cluster master --id 1 --members 1=127.0.0.1:5050 --cluster-id c0ffee \\\n"
       "      --dir /var/lib/cluster/master --certs certs/member-1\n"
-      "  The second of three:\n"
+      "  The second of three founders, as `cluster init` prints it:\n"
       "    cluster master --id 2 --members 1=10.0.0.1:7001,2=10.0.0.2:7001,3=10.0.0.3:7001 \\\n"
-      "      --cluster-id c0ffee --dir /var/lib/cluster/m2 --certs /etc/cluster/certs\n\n"
+      "      --cluster-id c0ffee --dir /var/lib/cluster/m2 --certs /etc/cluster/certs\n"
+      "  One that joins later:\n"
+      "    cluster master --join \"$(cluster members add 10.0.0.4:7001)\" \\\n"
+      "      --listen 10.0.0.4:7001 --dir /var/lib/cluster/m4 --certs /etc/cluster/certs\n"
+      "  Any of them, started again:\n"
+      "    cluster master --dir /var/lib/cluster/m2 --certs /etc/cluster/certs\n\n"
       "The directory is made for one member of one cluster and refuses to be another's.\n"
       "Log lines go to standard error. `cluster up` does all of this for a local cluster.");
   app->callback([options, &chosen] { chosen = [options] { return cmd_master(*options); }; });

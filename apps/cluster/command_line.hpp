@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <string>
 
 #include "options.hpp"
 
@@ -15,11 +16,18 @@ using Chosen = std::function<int()>;
 
 void add_daemon_commands(CLI::App&, Chosen&);  // master, agent, up, down
 void add_client_commands(CLI::App&, Chosen&);  // run, submit, tasks ...
+void add_member_commands(CLI::App&, Chosen&);  // init, members ...
 void add_certs_command(CLI::App&, Chosen&);
 
 // --certs and what may stand in its place, the same for every command that listens or dials.
 // `otherwise` says what holds where none of them is given.
 void add_security(CLI::App&, SecurityOptions&, const std::string& otherwise = {});
+
+// The options by which a command finds its cluster.
+void add_client(CLI::App&, ClientOptions&);
+// A command that lists something, as a table or as JSON.
+void add_list(CLI::App& root, Chosen&, const char* name, const char* help,
+              int (*command)(const ListOptions&), const std::string& more);
 
 // A duration option: "15s". Its help shows the present value.
 CLI::Option* add_duration(CLI::App&, const std::string& name, std::chrono::microseconds& value,

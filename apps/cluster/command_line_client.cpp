@@ -3,7 +3,6 @@
 #include "options.hpp"
 
 namespace cluster::app {
-namespace {
 
 void add_client(CLI::App& app, ClientOptions& options) {
   app.add_option("-m,--master", options.masters,
@@ -26,11 +25,13 @@ void add_list(CLI::App& root, Chosen& chosen, const char* name, const char* help
   CLI::App* app = root.add_subcommand(name, help);
   app->add_flag("--json", options->json, "An array of objects instead of a table");
   add_client(*app, options->client);
-  app->footer("Examples:\n  cluster " + std::string(name) + "\n  cluster " + name + " --json\n" +
-              more);
+  std::string whole = "cluster " + (root.get_parent() ? root.get_name() + " " : "") + name;
+  app->footer("Examples:\n  " + whole + "\n  " + whole + " --json\n" + more);
   app->callback(
       [options, command, &chosen] { chosen = [options, command] { return command(*options); }; });
 }
+
+namespace {
 
 void add_run(CLI::App& root, Chosen& chosen) {
   auto options = std::make_shared<RunOptions>();

@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
   cluster::app::add_daemon_commands(root, chosen);
   cluster::app::add_client_commands(root, chosen);
   cluster::app::add_certs_command(root, chosen);
+  cluster::app::add_member_commands(root, chosen);
   if (argc > 1 && is_unknown_command(root, argv[1])) return 2;
   try {
     root.parse(argc, argv);

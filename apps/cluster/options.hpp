@@ -55,9 +55,11 @@ struct DaemonOptions {
 
 struct MasterCommand {
   DaemonOptions daemon;
+  // A founder's; none of them for a directory that is a member already.
   std::uint64_t id = 0;
   std::string members;  // 1=HOST:PORT,...
   std::string cluster_id;
+  std::string join;  // A newcomer's token.
   std::string directory;
   std::string listen;
   Duration agent_timeout = std::chrono::seconds(15);
@@ -144,6 +146,36 @@ struct MetricsOptions {
   ClientOptions client;
 };
 
+struct InitOptions {
+  std::vector<std::string> masters;  // HOST:PORT of each.
+  std::string directory = "/var/lib/cluster/master";
+  std::string certificates = "/etc/cluster/certs";
+  bool insecure = false;
+  bool json = false;
+};
+
+struct AddMemberOptions {
+  ClientOptions client;
+  std::string endpoint;
+  bool witness = false;
+  bool json = false;
+};
+
+// What `members promote`, `remove`, `replace` and `move` come to: one change.
+struct ChangeMembersOptions {
+  ClientOptions client;
+  std::vector<std::uint64_t> promote;
+  std::vector<std::uint64_t> remove;
+  std::uint64_t move = 0;  // To `endpoint`.
+  std::string endpoint;
+  Duration wait{};  // For those that have not caught up.
+};
+
+struct TransferOptions {
+  ClientOptions client;
+  std::uint64_t to = 0;
+};
+
 struct SimOptions {
   std::string seeds = "1..200";
   unsigned jobs = 1;  // Processes.
@@ -181,6 +213,11 @@ int cmd_status(const StatusOptions&);
 int cmd_certs(const CertsOptions&);
 int cmd_log(const LogCommand&);
 int cmd_metrics(const MetricsOptions&);
+int cmd_init(const InitOptions&);
+int cmd_members(const ListOptions&);
+int cmd_add_member(const AddMemberOptions&);
+int cmd_change_members(const ChangeMembersOptions&);
+int cmd_transfer(const TransferOptions&);
 int cmd_sim(const SimOptions&);
 int cmd_check_history(const CheckHistoryOptions&);
 

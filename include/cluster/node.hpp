@@ -31,11 +31,14 @@ namespace cluster {
 
 struct NodeOptions {
   struct Master {
+    // As in `LogOptions`: a founder's three words, a newcomer's token, or nothing for a directory
+    // that is a member.
     NodeId self;
-    std::vector<Peer> members;  // All masters, `self` included.
+    std::vector<Peer> members;  // All founders, `self` included.
     ClusterUid cluster;
+    std::string join;
     std::string directory;  // Of its replica; made for one member of one cluster.
-    Endpoint listen;        // Empty host: the endpoint of `self` in `members`.
+    Endpoint listen;        // Empty host: the endpoint that the members know.
     Duration agent_timeout = std::chrono::seconds(15);  // An agent silent for longer is lost.
     Duration ping_interval{};  // Of agents; 0: a fifth of `agent_timeout`, at most a second.
     Duration election_timeout = std::chrono::milliseconds(600);

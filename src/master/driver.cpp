@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <type_traits>
 #include <utility>
 
@@ -127,6 +128,7 @@ struct MasterDriver::Impl {
   }
 
   void perform(Close& close) {
+    if (is_stepping_down && asking_log.contains(close.session)) return;
     sessions.erase(close.session);
     host.transport().close(close.session);
   }
@@ -203,7 +205,10 @@ struct MasterDriver::Impl {
     appending = 0;
     ++epoch;
     if (!core) return;
+    look_at_members();
+    is_stepping_down = true;
     act([this](Effects& effects) { core->stop(leader_endpoint(leadership, options), effects); });
+    is_stepping_down = false;
     counters = core->counters();
     core.reset();
     tell_leading();
@@ -263,6 +268,7 @@ struct MasterDriver::Impl {
         return refuse(id, lane, message.error(), effects);
       }
       if (core) return core->on(moment(), id, *message, effects);
+      look_at_members();
       redirect(id, lane, question, leader_endpoint(leadership, options), effects);
     });
   }
@@ -277,7 +283,9 @@ struct MasterDriver::Impl {
       effects.send(id, wire::AdminMessage{message.id, wire::MetricsAnswer{std::move(metrics)}});
       return true;
     }
+    if (ask_log(id, message, effects)) return true;
     if (!std::holds_alternative<wire::GetStatus>(message.body)) return false;
+    look_at_members();
     wire::MasterStatus status = status_of(registry.state(), leadership, log.range(), options);
     status.process = options.process;
     for (wire::MasterRow& member : status.members) {
@@ -287,11 +295,59 @@ struct MasterDriver::Impl {
     return true;
   }
 
+  // What the log is asked about its members, through whichever of them was asked: it carries
+  // changes to its leader.
+  bool ask_log(SessionId id, const wire::AdminMessage& message, Effects& effects) {
+    auto reply = [this, id, question = message.id](auto to_body) {
+      asking_log.insert(id);
+      return on_node([this, id, question, to_body](auto result) {
+        if (auto asked = asking_log.find(id); asked != asking_log.end()) asking_log.erase(asked);
+        wire::AdminBody body = wire::Failure{};
+        if (result) {
+          body = to_body(*std::move(result));
+        } else {
+          body = wire::Failure{std::move(result).error()};
+        }
+        act([&](Effects& then) { then.send(id, wire::AdminMessage{question, std::move(body)}); });
+      });
+    };
+    auto with_leader = [this](Members members) {
+      return wire::MembersAnswer{.members = std::move(members), .leader = leadership.leader};
+    };
+    if (std::holds_alternative<wire::GetMembers>(message.body)) {
+      effects.send(id, wire::AdminMessage{message.id, with_leader(log.members())});
+    } else if (const auto* change = std::get_if<wire::ChangeMembersRequest>(&message.body)) {
+      log.change_members(change->edits).then(reply(with_leader));
+    } else if (const auto* add = std::get_if<wire::AddMemberRequest>(&message.body)) {
+      log.add_member(add->newcomer).then(reply([](JoinToken token) {
+        return wire::JoinTokenAnswer{std::move(token)};
+      }));
+    } else if (const auto* transfer = std::get_if<wire::TransferLeadershipRequest>(&message.body)) {
+      log.transfer_leadership(transfer->to).then(reply([](const Leadership& now) {
+        return wire::LeaderAnswer{.leader = now.leader, .term = now.term};
+      }));
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // Members come and go; until a log is formed, those are meant that will found it.
+  void look_at_members() {
+    const Members now = log.members();
+    if (now.members.empty()) return;
+    options.members.clear();
+    for (const MemberInfo& member : now.members) {
+      options.members.push_back({.id = member.id, .endpoint = member.endpoint});
+    }
+    peers.watch(options.members);
+  }
+
   runtime::Host& host;
   const runtime::ListenerId listener;
   Log& log;
   registry::RegistryDriver& registry;
-  const MasterOptions options;
+  MasterOptions options;  // Its members are those of the log, as they were last looked at.
   const Logger logger;
   PeerWatch peers;
 
@@ -299,6 +355,10 @@ struct MasterDriver::Impl {
   LaneHandler schedulers{*this, Lane::scheduler};
   LaneHandler tools{*this, Lane::admin};
   std::map<SessionId, Lane> sessions;
+  // Once for each question that the log has not answered: that may be a leader's own end, which
+  // these sessions outlive.
+  std::multiset<SessionId> asking_log;
+  bool is_stepping_down = false;
   std::uint64_t sessions_refused = 0;
 
   Leadership leadership;

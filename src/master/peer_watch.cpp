@@ -1,5 +1,7 @@
 #include "master/peer_watch.hpp"
 
+#include <utility>
+
 #include "wire/admin_messages.hpp"
 
 namespace cluster::master {
@@ -7,11 +9,29 @@ namespace cluster::master {
 PeerWatch::PeerWatch(runtime::Host& host, NodeId self, const std::vector<Peer>& members,
                      Duration interval)
     : host_(host), self_(self), interval_(interval) {
-  for (const Peer& member : members) {
-    if (member.id != self) peers_[member.id].endpoint = member.endpoint;
-  }
   alarm_ = host_.make_alarm([this] { tick(); });
-  if (!peers_.empty()) alarm_->set(host_.now());
+  watch(members);
+}
+
+void PeerWatch::watch(const std::vector<Peer>& members) {
+  std::map<NodeId, Watched> before = std::exchange(peers_, {});
+  bool has_news = false;
+  for (const Peer& member : members) {
+    if (member.id == self_) continue;
+    auto known = before.extract(member.id);
+    bool is_same = !known.empty() && known.mapped().endpoint == member.endpoint;
+    if (is_same) {
+      peers_.insert(std::move(known));
+    } else {
+      if (!known.empty()) before.insert(std::move(known));  // It has moved.
+      peers_[member.id].endpoint = member.endpoint;
+      has_news = true;
+    }
+  }
+  for (const auto& [id, gone] : before) {
+    if (gone.session) host_.transport().close(gone.session);
+  }
+  if (has_news) alarm_->set(host_.now());
 }
 
 PeerWatch::~PeerWatch() {

@@ -20,6 +20,9 @@ class PeerWatch final : private runtime::SessionHandler {
   PeerWatch& operator=(const PeerWatch&) = delete;
   ~PeerWatch() override;
 
+  // These are the members from now on; sessions to others end.
+  void watch(const std::vector<Peer>& members);
+
   // Answered within the last three intervals; `self` always.
   bool is_reachable(NodeId) const;
 

@@ -18,6 +18,20 @@ Duration ping_interval_of(const NodeOptions::Master& options) {
   return std::min<Duration>(options.agent_timeout / 5, std::chrono::seconds(1));
 }
 
+LogOptions log_options(const NodeOptions::Master& options) {
+  LogOptions log;
+  log.directory = options.directory;
+  log.cluster = options.cluster;
+  log.self = options.self;
+  log.members = options.members;
+  log.join = options.join;
+  log.listen = options.listen;
+  log.election_timeout = options.election_timeout;
+  log.heartbeat_interval = options.heartbeat_interval;
+  log.seed = options.seed;
+  return log;
+}
+
 // Where this process reaches its own listener.
 Endpoint own_endpoint(Endpoint bound) {
   if (bound.host == "0.0.0.0") bound.host = "127.0.0.1";
@@ -30,43 +44,17 @@ Endpoint own_endpoint(Endpoint bound) {
 Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
                                                       const NodeOptions::Master& options,
                                                       const std::string& version) {
-  auto self = std::find_if(options.members.begin(), options.members.end(),
-                           [&](const Peer& peer) { return peer.id == options.self; });
-  if (self == options.members.end()) {
+  bool delivers_here = false;
+  runtime::run_on_node(host, [&] { delivers_here = host.delivery()->is_current(); });
+  if (!delivers_here) {
     return Error{Errc::invalid_argument,
-                 "master " + std::to_string(options.self.value()) + " is not among the members"};
+                 "a master needs a runtime that delivers on its node thread"};
   }
-  Endpoint listen = options.listen.host.empty() ? self->endpoint : options.listen;
-
-  Result<runtime::ListenerId> listener = runtime::ListenerId();
-  Endpoint bound;
-  runtime::run_on_node(host, [&] {
-    if (!host.delivery()->is_current()) {
-      listener = Error{Errc::invalid_argument,
-                       "a master needs a runtime that delivers on its node thread"};
-      return;
-    }
-    listener = host.transport().listen(listen);
-    if (listener) bound = host.transport().endpoint(*listener);
-  });
-  if (!listener) return std::move(listener).error();
-
-  auto log = replog::open_on(host, *listener,
-                             {.directory = options.directory,
-                              .cluster = options.cluster,
-                              .self = options.self,
-                              .members = options.members,
-                              .listen = listen,
-                              .election_timeout = options.election_timeout,
-                              .heartbeat_interval = options.heartbeat_interval,
-                              .seed = options.seed});
-  if (!log) {
-    runtime::run_on_node(host, [&] { host.transport().stop_listening(*listener); });
-    return std::move(log).error();
-  }
-  auto node = std::make_unique<MasterNode>(host, *listener, bound, *std::move(log));
-  master::MasterOptions master{.self = options.self,
-                               .cluster = options.cluster,
+  auto log = replog::open_listening(host, log_options(options));
+  if (!log) return std::move(log).error();
+  auto node = std::make_unique<MasterNode>(host, *std::move(log));
+  master::MasterOptions master{.self = node->log_->self(),
+                               .cluster = replog::cluster_of(*node->log_),
                                .members = options.members,
                                .ping_interval = ping_interval_of(options),
                                .agent_timeout = options.agent_timeout,
@@ -76,13 +64,13 @@ Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
   return node;
 }
 
-MasterNode::MasterNode(runtime::Host& host, runtime::ListenerId listener, Endpoint endpoint,
-                       Log log)
+MasterNode::MasterNode(runtime::Host& host, Log log)
     : host_(host),
-      listener_(listener),
-      endpoint_(std::move(endpoint)),
+      listener_(replog::listener_of(log)),
       log_(std::move(log)),
-      registry_(std::make_unique<registry::RegistryDriver>(host, *log_)) {}
+      registry_(std::make_unique<registry::RegistryDriver>(host, *log_)) {
+  runtime::run_on_node(host_, [this] { endpoint_ = host_.transport().endpoint(listener_); });
+}
 
 MasterNode::~MasterNode() {
   runtime::run_on_node(host_, [this] {
@@ -92,8 +80,7 @@ MasterNode::~MasterNode() {
     master_.reset();
   });
   registry_.reset();
-  log_.reset();
-  runtime::run_on_node(host_, [this] { host_.transport().stop_listening(listener_); });
+  log_.reset();  // Its listener with it.
 }
 
 void MasterNode::begin(master::MasterOptions options) {
@@ -116,17 +103,37 @@ void MasterNode::begin(master::MasterOptions options) {
   look_at_log();
 }
 
+// Why this member's work is done, once its removal is settled: a leader that removes itself leads
+// until then, and those who asked for it are to hear its answer.
+std::optional<Error> MasterNode::settled_removal() {
+  const Members now = log_->members();
+  bool is_member = std::any_of(now.members.begin(), now.members.end(),
+                               [this](const MemberInfo& m) { return m.id == log_->self(); });
+  bool is_settled = !now.members.empty() && !is_member && now.since < log_->range().end &&
+                    !log_->leadership().is_self;
+  if (!std::exchange(was_removed_, is_settled) || !is_settled) return std::nullopt;
+  return Error{Errc::closed, "master " + std::to_string(log_->self().value()) +
+                                 " was removed from the cluster by entry " +
+                                 std::to_string(now.since.value()) +
+                                 "; its directory is of no use any more"};
+}
+
 // A replica that has stopped for good fails every read, also that of nothing.
 void MasterNode::look_at_log() {
+  if (auto removal = settled_removal()) return fail(*removal);
   Position end = log_->range().end;
   log_->read(end, end).then(lifeline_.guard([this](Result<std::vector<Entry>> entries) {
     if (entries ||
         (entries.error().code != Errc::storage && entries.error().code != Errc::corrupt)) {
       return alarm_->set(host_.now() + look_interval);
     }
-    failure_ = entries.error();
-    if (on_failed_) std::exchange(on_failed_, nullptr)(*failure_);
+    fail(entries.error());
   }));
+}
+
+void MasterNode::fail(const Error& error) {
+  failure_ = error;
+  if (on_failed_) std::exchange(on_failed_, nullptr)(*failure_);
 }
 
 void MasterNode::on_failed(std::function<void(const Error&)> observer) {

@@ -22,12 +22,13 @@ class MasterNode {
   // Any thread but the node thread, as for `stop` and destruction.
   static Result<std::unique_ptr<MasterNode>> start(runtime::Host&, const NodeOptions::Master&,
                                                    const std::string& version);
-  MasterNode(runtime::Host&, runtime::ListenerId, Endpoint, Log);
+  MasterNode(runtime::Host&, Log);
   MasterNode(const MasterNode&) = delete;
   MasterNode& operator=(const MasterNode&) = delete;
   ~MasterNode();
 
-  // Called at most once, on the node thread, when the log has stopped for good: its disk failed.
+  // Called at most once, on the node thread, when the log has stopped for good: its disk failed, or
+  // this member was removed.
   void on_failed(std::function<void(const Error&)> observer);
 
   // Node thread.
@@ -38,6 +39,8 @@ class MasterNode {
   void begin(master::MasterOptions);  // Node thread.
   void lead(bool leading);
   void look_at_log();
+  std::optional<Error> settled_removal();
+  void fail(const Error&);
 
   runtime::Host& host_;
   runtime::ListenerId listener_;
@@ -48,6 +51,7 @@ class MasterNode {
   std::unique_ptr<scheduler::JobScheduler> jobs_;
   std::function<void(const Error&)> on_failed_;
   std::optional<Error> failure_;
+  bool was_removed_ = false;  // At the last look.
   std::unique_ptr<runtime::Alarm> alarm_;
   runtime::Lifeline lifeline_;
 };

@@ -332,19 +332,7 @@ Op<Leadership> Log::transfer_leadership(NodeId to) {
 }
 
 Result<Log> Log::open(Runtime& runtime, LogOptions options) {
-  if (auto checked = check_options(options); !checked) return std::move(checked).error();
-  runtime::Host& host = runtime.host();
-  auto opened = replog::open_directory(options);
-  if (!opened) return std::move(opened).error();
-  auto endpoint = replog::listening_endpoint(options, opened->store->identity(),
-                                             opened->recovered.configuration);
-  if (!endpoint) return std::move(endpoint).error();
-  Result<runtime::ListenerId> listener = Error{};
-  runtime::run_on_node(host, [&] { listener = host.transport().listen(*endpoint); });
-  if (!listener) return std::move(listener).error();
-  auto log = replog::make_log(host, *listener, std::move(options), *std::move(opened));
-  log.impl_->own_listener = *listener;
-  return log;
+  return replog::open_listening(runtime.host(), std::move(options));
 }
 
 namespace replog {
@@ -353,6 +341,7 @@ namespace replog {
 struct LogAccess {
   static Log make(std::shared_ptr<Log::Impl> impl) { return Log(std::move(impl)); }
   static const Log::Impl& impl(const Log& log) { return *log.impl_; }
+  static Log::Impl& impl(Log& log) { return *log.impl_; }
   static std::shared_ptr<Log::Impl> make_impl(runtime::Host& host, LogOptions options) {
     return std::make_shared<Log::Impl>(host, std::move(options));
   }
@@ -362,6 +351,7 @@ namespace {
 
 Log make_log(runtime::Host& host, runtime::ListenerId listener, LogOptions options, Opened opened) {
   options.self = opened.store->identity().member;
+  options.cluster = opened.store->identity().cluster;
   auto impl = LogAccess::make_impl(host, std::move(options));
   runtime::run_on_node(host, [&, weak = std::weak_ptr(impl)] {
     impl->driver = std::make_unique<Driver>(
@@ -379,6 +369,25 @@ Log make_log(runtime::Host& host, runtime::ListenerId listener, LogOptions optio
 }
 
 }  // namespace
+
+Result<Log> open_listening(runtime::Host& host, LogOptions options) {
+  if (auto checked = check_options(options); !checked) return std::move(checked).error();
+  auto opened = open_directory(options);
+  if (!opened) return std::move(opened).error();
+  auto endpoint =
+      listening_endpoint(options, opened->store->identity(), opened->recovered.configuration);
+  if (!endpoint) return std::move(endpoint).error();
+  Result<runtime::ListenerId> listener = Error{};
+  runtime::run_on_node(host, [&] { listener = host.transport().listen(*endpoint); });
+  if (!listener) return std::move(listener).error();
+  Log log = make_log(host, *listener, std::move(options), *std::move(opened));
+  LogAccess::impl(log).own_listener = *listener;
+  return log;
+}
+
+runtime::ListenerId listener_of(const Log& log) { return LogAccess::impl(log).own_listener; }
+
+ClusterUid cluster_of(const Log& log) { return LogAccess::impl(log).options.cluster; }
 
 Result<Log> open_on(runtime::Host& host, runtime::ListenerId listener, LogOptions options) {
   if (auto checked = check_options(options); !checked) return std::move(checked).error();

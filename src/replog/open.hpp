@@ -11,6 +11,12 @@
 
 namespace cluster::replog {
 
+// A log with a listener of its own, at the endpoint that the options or the directory name; other
+// parts of the process may share it while the log lives. Not the node thread.
+Result<Log> open_listening(runtime::Host&, LogOptions);
+runtime::ListenerId listener_of(const Log&);
+ClusterUid cluster_of(const Log&);
+
 // The listener must outlive the log. Any thread.
 Result<Log> open_on(runtime::Host&, runtime::ListenerId, LogOptions);
 

@@ -1,0 +1,145 @@
+// The commands about who the cluster's masters are.
+#include "command_line.hpp"
+#include "options.hpp"
+
+namespace cluster::app {
+namespace {
+
+void add_init(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<InitOptions>();
+  CLI::App* app =
+      root.add_subcommand("init", "Found a cluster: say what to start its masters with");
+  app->add_option("masters", options->masters, "HOST:PORT of each master, one to nine")
+      ->required()
+      ->expected(1, 9);
+  app->add_option("--dir", options->directory, "Where masters keep the log; -1, -2 ... is added")
+      ->capture_default_str();
+  app->add_option("--certs", options->certificates, "Where each machine has its certificates")
+      ->capture_default_str();
+  app->add_flag("--insecure", options->insecure, "Plain text instead of certificates");
+  app->add_flag("--json", options->json, "An array of objects instead of text");
+  app->footer(
+      "Examples:\n"
+      "  cluster init 10.0.0.1:5050 10.0.0.2:5050 10.0.0.3:5050\n"
+      "  cluster init 127.0.0.1:7001 127.0.0.1:7002 127.0.0.1:7003 --dir /tmp/c/master "
+      "--insecure\n\n"
+      "Contacts nobody and writes nothing: it draws the cluster's id and prints the commands.\n"
+      "For a cluster on this machine, `cluster up` does all of it.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_init(*options); }; });
+}
+
+void add_add(CLI::App& members, Chosen& chosen) {
+  auto options = std::make_shared<AddMemberOptions>();
+  CLI::App* app =
+      members.add_subcommand("add", "Admit a newcomer: prints the token to start it with");
+  app->add_option("endpoint", options->endpoint, "HOST:PORT where it will listen")->required();
+  app->add_flag("--witness", options->witness, "It votes at once, keeps no data and never leads");
+  app->add_flag("--json", options->json, "An array of one object instead of text");
+  add_client(*app, options->client);
+  app->footer(
+      "Examples:\n  cluster members add 10.0.0.4:5050\n"
+      "  cluster master --join \"$(cluster members add 10.0.0.4:5050)\" \\\n"
+      "    --listen 10.0.0.4:5050 --dir /var/lib/cluster/m4 \\\n"
+      "    --certs /etc/cluster/certs\n\n"
+      "The newcomer is a learner: it gets everything and does not count until it is promoted.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_add_member(*options); }; });
+}
+
+using Change = std::shared_ptr<ChangeMembersOptions>;
+
+CLI::App* add_change(CLI::App& members, Chosen& chosen, const char* name, const char* help,
+                     const Change& options) {
+  CLI::App* app = members.add_subcommand(name, help);
+  add_client(*app, options->client);
+  app->callback(
+      [options, &chosen] { chosen = [options] { return cmd_change_members(*options); }; });
+  return app;
+}
+
+void add_promote(CLI::App& members, Chosen& chosen) {
+  auto options = std::make_shared<ChangeMembersOptions>();
+  CLI::App* app = add_change(members, chosen, "promote", "Make learners voters", options);
+  app->add_option("ids", options->promote, "The learners' numbers")->required();
+  add_duration(*app, "--wait", options->wait, "Go on asking so long while one has not caught up");
+  app->footer(
+      "Examples:\n  cluster members promote --wait 60s 4\n\n"
+      "Refused while a learner has not caught up: it would hold up every write.");
+}
+
+void add_remove(CLI::App& members, Chosen& chosen) {
+  auto options = std::make_shared<ChangeMembersOptions>();
+  CLI::App* app =
+      add_change(members, chosen, "remove", "Take members out, the leader too", options);
+  app->add_option("ids", options->remove, "Their numbers")->required();
+  app->footer(
+      "Examples:\n  cluster members remove 2\n\n"
+      "Refused where those that remain could decide nothing. A number is never used again.");
+}
+
+void add_replace(CLI::App& members, Chosen& chosen) {
+  auto options = std::make_shared<ChangeMembersOptions>();
+  CLI::App* app = add_change(members, chosen, "replace",
+                             "Put a learner in a member's place, in one change", options);
+  auto one_into = [](std::vector<std::uint64_t>& ids) {
+    return [&ids](const std::uint64_t& id) { ids = {id}; };
+  };
+  app->add_option_function<std::uint64_t>("old", one_into(options->remove),
+                                          "The number of the member that goes")
+      ->required()
+      ->check(CLI::PositiveNumber);
+  app->add_option_function<std::uint64_t>("new", one_into(options->promote),
+                                          "The number of the learner that comes")
+      ->required()
+      ->check(CLI::PositiveNumber);
+  add_duration(*app, "--wait", options->wait, "Go on asking so long while it has not caught up");
+  app->footer(
+      "Examples:\n"
+      "  cluster members add 10.0.0.4:5050          # prints the token to start it with\n"
+      "  cluster members replace --wait 60s 2 4");
+}
+
+void add_move(CLI::App& members, Chosen& chosen) {
+  auto options = std::make_shared<ChangeMembersOptions>();
+  CLI::App* app =
+      add_change(members, chosen, "move", "Give a member that has moved its new address", options);
+  app->add_option("id", options->move, "Its number")->required()->check(CLI::PositiveNumber);
+  app->add_option("endpoint", options->endpoint, "HOST:PORT")->required();
+  app->footer("Examples:\n  cluster members move 2 10.0.0.12:5050");
+}
+
+void add_transfer(CLI::App& members, Chosen& chosen) {
+  auto options = std::make_shared<TransferOptions>();
+  CLI::App* app = members.add_subcommand("transfer", "Make another voter the leader");
+  app->add_option("id", options->to, "Its number")->required()->check(CLI::PositiveNumber);
+  add_client(*app, options->client);
+  app->footer(
+      "Examples:\n  cluster members transfer 3\n\n"
+      "Before maintenance of the leader's machine: nobody waits for an election.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_transfer(*options); }; });
+}
+
+}  // namespace
+
+void add_member_commands(CLI::App& root, Chosen& chosen) {
+  add_init(root, chosen);
+  CLI::App* members = root.add_subcommand("members", "List and change the masters of the cluster");
+  members->require_subcommand(1);
+  members->footer(
+      "Examples:\n"
+      "  cluster members list\n"
+      "  cluster members add 10.0.0.4:5050\n"
+      "  cluster members promote --wait 60s 4\n"
+      "  cluster members replace 2 4\n"
+      "  cluster members remove 2\n"
+      "  cluster members transfer 3\n\n"
+      "Any master takes these, and the leader carries them out, one change at a time.");
+  add_list(*members, chosen, "list", "Who keeps the log, and how far each is", cmd_members, "");
+  add_add(*members, chosen);
+  add_promote(*members, chosen);
+  add_remove(*members, chosen);
+  add_replace(*members, chosen);
+  add_move(*members, chosen);
+  add_transfer(*members, chosen);
+}
+
+}  // namespace cluster::app
