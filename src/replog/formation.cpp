@@ -1,6 +1,7 @@
 #include "replog/formation.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/crc32c.hpp"
 
@@ -28,7 +29,8 @@ Formation::Formation(Sender self, Founding founding, Duration interval, Logger l
       interval_(interval),
       log_(std::move(log)),
       ask_at_(now),
-      tell_at_(now + tell_interval) {
+      tell_at_(now + tell_interval),
+      alone_at_(now + interval * 5) {
   for (const Peer& founder : founding_.founders) {
     if (founder.id != self_.id) heard_[founder.id];
   }
@@ -45,7 +47,7 @@ std::optional<Configuration> Formation::on_time(Time now, Effects& effects) {
     return std::nullopt;
   }
   for (const auto& [id, founder] : heard_) introduce_to(id, effects);
-  return form();
+  return form(now);
 }
 
 void Formation::introduce_to(NodeId founder, Effects& effects) {
@@ -71,15 +73,19 @@ bool Formation::is_news(const std::string& trouble) {
 
 std::optional<Configuration> Formation::on(Time now, Sender from, const Message& message,
                                            Effects& effects) {
-  (void)now;
+  if (heard_.empty() && !founding_.founders.empty() && !std::exchange(is_too_late_, true)) {
+    log_.error("is not the member it claims to be", "member", self_.id, "why",
+               "this directory is new, and its log has other members already: add it as a new "
+               "member, with another empty directory and a join token");
+  }
   if (auto* introduce = std::get_if<Introduce>(&message)) {
-    return on_introduce(from, *introduce, effects);
+    return on_introduce(now, from, *introduce, effects);
   }
   if (auto* form = std::get_if<Form>(&message)) return on_form(form->configuration, effects);
   return std::nullopt;
 }
 
-std::optional<Configuration> Formation::on_introduce(Sender from, const Introduce& said,
+std::optional<Configuration> Formation::on_introduce(Time now, Sender from, const Introduce& said,
                                                      Effects& effects) {
   auto at = heard_.find(from.id);
   if (at == heard_.end()) return std::nullopt;
@@ -94,13 +100,16 @@ std::optional<Configuration> Formation::on_introduce(Sender from, const Introduc
   founder.incarnation = from.incarnation;
   founder.knows_us = said.to == self_.incarnation;
   if (is_new || !founder.knows_us) introduce_to(from.id, effects);
-  return form();
+  return form(now);
 }
 
 // The lowest of them makes the list, once each has said to its present incarnation that its own
 // directory is empty.
-std::optional<Configuration> Formation::form() {
+std::optional<Configuration> Formation::form(Time now) {
   if (founding_.founders.empty()) return std::nullopt;
+  // Nobody but those that joined it later can tell a single founder that its log is there already;
+  // their heartbeats come within this time.
+  if (heard_.empty() && (is_too_late_ || now < alone_at_)) return std::nullopt;
   std::vector<Member> members;
   NodeId last;
   for (const Peer& peer : founding_.founders) {

@@ -38,9 +38,9 @@ class Formation {
   Time deadline() const { return ask_at_; }
 
  private:
-  std::optional<Configuration> on_introduce(Sender from, const Introduce&, Effects&);
+  std::optional<Configuration> on_introduce(Time, Sender from, const Introduce&, Effects&);
   std::optional<Configuration> on_form(const Configuration&, Effects&);
-  std::optional<Configuration> form();
+  std::optional<Configuration> form(Time);
   void introduce_to(NodeId, Effects&);
   void tell_waiting(Time);
   bool is_news(const std::string& trouble);
@@ -52,6 +52,8 @@ class Formation {
   Logger log_;
   Time ask_at_;
   Time tell_at_;
+  Time alone_at_;             // A single founder forms by itself then,
+  bool is_too_late_ = false;  // unless it hears that the log is there already.
   struct Founder {
     std::uint64_t incarnation = 0;  // As it said last.
     bool knows_us = false;          // It said so to our incarnation.

@@ -73,6 +73,7 @@ class LogCluster {
   LogChecker& checker() { return checker_; }
   Coverage& coverage() { return coverage_; }
   std::deque<LogMember>& members() { return members_; }
+  std::size_t founders() const { return options_.size; }
   LogMember& member(std::size_t index) { return members_[index]; }
   LogMember& any_member() { return members_[random().below(members_.size())]; }
   // The one that leads the latest term and is ready, as far as it knows itself; none while none.

@@ -37,7 +37,9 @@ void MemberPlan::add() {
 void MemberPlan::wipe() {
   const replog::Configuration& members = cluster_.checker().configuration();
   LogMember& member = cluster_.any_member();
-  bool is_safe = !has_wiped_ && members.voters().size() >= 3 && cluster_.is_member(member);
+  // A single founder that is cut off has nobody to tell it that its log is there already.
+  bool is_safe = !has_wiped_ && cluster_.founders() >= 3 && members.voters().size() >= 3 &&
+                 cluster_.is_member(member);
   // Founders that have not formed yet would wait for it for ever.
   if (!is_safe || cluster_.checker().chosen_end() < Position(20)) return;
   has_wiped_ = true;
