@@ -123,6 +123,7 @@ struct StopJob {
 struct BeginTerm {
   term @0 :UInt64;
   leader @1 :UInt64;
+  cluster @2 :UInt64;
 }
 
 struct Command {

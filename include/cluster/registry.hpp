@@ -144,10 +144,13 @@ struct StopJob {
   std::string reason;
   WallTime at;
 };
-// A leader's first command. Changes nothing: once it is applied, so is all of earlier terms.
+// A leader's first command: once it is applied, so is all of earlier terms. The first of them says
+// what agents know the cluster by, for ever: a log that is made anew from what one member kept has
+// another id, and they are to come back.
 struct BeginTerm {
   std::uint64_t term = 0;
   NodeId leader;
+  ClusterUid cluster;
 };
 
 using RegistryCommand =
@@ -218,6 +221,7 @@ class RegistryState {
   const TaskRecord* find(const TaskKey&) const;  // Not in the history.
   const JobRecord* find(const JobId&) const;
 
+  ClusterUid cluster() const { return cluster_; }  // Of the first term; none before.
   std::uint64_t frameworks_made() const { return frameworks_made_; }  // Ever: a source of new ids.
 
  private:
@@ -225,6 +229,7 @@ class RegistryState {
 
   RegistryLimits limits_;
   Position applied_;
+  ClusterUid cluster_;
   std::array<std::uint64_t, 2> digest_{};
   std::map<AgentId, AgentRecord> agents_;
   std::map<FrameworkId, FrameworkRecord> frameworks_;

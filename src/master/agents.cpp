@@ -34,7 +34,7 @@ void Core::on_message(Moment at, SessionId id, const wire::RegisterAgentRequest&
     effects.send(id, wire::AgentMessage(wire::AgentRefused{Error{code, std::move(why)}}));
     drop_session(at, id, effects);
   };
-  if (request.cluster && request.cluster != options_.cluster) {
+  if (request.cluster && request.cluster != cluster()) {
     return refuse(Errc::wrong_cluster, "the agent's directory belongs to another cluster");
   }
   if (std::string problem = problem_of(request, options_.limits); !problem.empty()) {
@@ -96,10 +96,9 @@ void Core::complete_registration(Moment at, const AgentId& id, Effects& effects)
   const std::vector<wire::AgentTask> known = std::move(link.registering->tasks);
   link.registering.reset();
   link.reconciled = true;
-  effects.send(
-      link.session,
-      wire::AgentMessage(wire::AgentRegistered{
-          .cluster = options_.cluster, .term = term_, .ping_interval = options_.ping_interval}));
+  effects.send(link.session,
+               wire::AgentMessage(wire::AgentRegistered{
+                   .cluster = cluster(), .term = term_, .ping_interval = options_.ping_interval}));
   logger_.info("agent registered", "agent", id, "tasks", known.size());
   compare_tasks(at, id, known, effects);
   allocator_.set_agent_active(id, true);

@@ -203,6 +203,9 @@ class Core {
   wire::TaskRows task_rows(const wire::GetTasks&) const;
   wire::TaskRow row_of(const TaskRecord&) const;
 
+  // What agents know the cluster by.
+  ClusterUid cluster() const { return state_.cluster() ? state_.cluster() : options_.cluster; }
+
   const RegistryState& state_;
   const MasterOptions options_;
   const Logger logger_;

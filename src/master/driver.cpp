@@ -181,7 +181,8 @@ struct MasterDriver::Impl {
     }
     writer.emplace(*std::move(current));
     ++epoch;
-    const BeginTerm first{.term = writer->term(), .leader = options.self};
+    const BeginTerm first{
+        .term = writer->term(), .leader = options.self, .cluster = options.cluster};
     append(encode(first), [this](Position at) {
       barrier = at;
       start();

@@ -74,6 +74,10 @@ void RegistryApply::on(const RegisterAgent& command) {
   tell(Kind::agent_registered, agent.id);
 }
 
+void RegistryApply::on(const BeginTerm& command) {
+  if (!state_.cluster_) state_.cluster_ = command.cluster;
+}
+
 void RegistryApply::on(const LoseAgent& command) {
   auto agent = state_.agents_.find(command.agent);
   if (agent == state_.agents_.end()) {

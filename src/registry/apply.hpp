@@ -30,7 +30,7 @@ struct RegistryApply {
   void on(const AcknowledgeTask&);
   void on(const SubmitJob&);
   void on(const StopJob&);
-  void on(const BeginTerm&) {}  // Where it stands in the log is all it says.
+  void on(const BeginTerm&);
 
   std::vector<RegistryEvent> take_events() { return std::move(events_); }
 

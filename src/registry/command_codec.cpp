@@ -59,6 +59,7 @@ void write_command(registry::Command::Builder out, const BeginTerm& command) {
   auto body = out.initBeginTerm();
   body.setTerm(command.term);
   body.setLeader(command.leader.value());
+  body.setCluster(command.cluster.value());
 }
 
 LoseAgent read_lose_agent(Decoding& decoding, registry::LoseAgent::Reader in) {
@@ -102,7 +103,9 @@ BeginTerm read_begin_term(Decoding& decoding, registry::BeginTerm::Reader in) {
   if (in.getTerm() == 0 || in.getLeader() == 0) {
     decoding.fail("a term begins without number or leader");
   }
-  return {.term = in.getTerm(), .leader = NodeId(in.getLeader())};
+  return {.term = in.getTerm(),
+          .leader = NodeId(in.getLeader()),
+          .cluster = ClusterUid(in.getCluster())};
 }
 
 RegistryCommand read_command(registry::Command::Reader in, Decoding& decoding) {

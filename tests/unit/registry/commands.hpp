@@ -105,7 +105,10 @@ RegistryCommand make_command(const RegistryState& state, Below below) {
     }
     case 6: return StopJob{.job = JobId(name("j", 4)), .reason = "told to", .at = at};
     case 7: return RegisterAgent{.agent = agent_record(name("a", 4), at)};
-    case 8: return BeginTerm{.term = 1 + below(9), .leader = NodeId(1 + below(3))};
+    case 8:
+      return BeginTerm{.term = 1 + below(9),
+                       .leader = NodeId(1 + below(3)),
+                       .cluster = ClusterUid(1 + below(3))};
     default: break;
   }
   switch (below(4)) {

@@ -401,3 +401,11 @@ TEST_CASE("the digest of a given state is the same in every build", "[registry][
   CHECK(world.state.digest() ==
         std::array<std::uint64_t, 2>{0xfb2e6bae90e390be, 0xbe0c6a93f53bc9ca});
 }
+
+TEST_CASE("the first term says what the cluster is known by, for ever", "[registry]") {
+  RegistryState state;
+  CHECK(state.cluster() == ClusterUid{});
+  state.apply(Position(1), BeginTerm{.term = 1, .leader = NodeId(1), .cluster = ClusterUid(7)});
+  state.apply(Position(2), BeginTerm{.term = 9, .leader = NodeId(1), .cluster = ClusterUid(8)});
+  CHECK(state.cluster() == ClusterUid(7));
+}

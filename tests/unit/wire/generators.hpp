@@ -213,7 +213,9 @@ class Generator {
             AcknowledgeTask{.key = key()},
             SubmitJob{.job = job_spec(), .at = wall_time()},
             StopJob{.job = id<JobId>(), .reason = text(), .at = wall_time()},
-            BeginTerm{.term = 1 + below(1000), .leader = NodeId(1 + below(9))}};
+            BeginTerm{.term = 1 + below(1000),
+                      .leader = NodeId(1 + below(9)),
+                      .cluster = ClusterUid(below(3))}};
   }
 
   std::vector<wire::AgentMessage> agent_messages() {
