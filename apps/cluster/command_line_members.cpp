@@ -118,10 +118,44 @@ void add_transfer(CLI::App& members, Chosen& chosen) {
   app->callback([options, &chosen] { chosen = [options] { return cmd_transfer(*options); }; });
 }
 
+void add_recover(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<RecoverOptions>();
+  CLI::App* app = root.add_subcommand(
+      "recover", "When most masters are gone for good: go on from what one of them left");
+  app->add_option("survivor", options->survivor, "The directory of a master that is stopped")
+      ->required();
+  CLI::Option* force =
+      app->add_flag("--force-new-cluster", options->force_new_cluster,
+                    "Make --dir the only master of a new cluster, with what the survivor has");
+  CLI::Option* directory = app->add_option("--dir", options->directory, "A new, empty directory");
+  CLI::Option* listen =
+      app->add_option("--listen", options->listen, "HOST:PORT of the new cluster's first master");
+  force->needs(directory)->needs(listen);
+  directory->needs(force);
+  listen->needs(force);
+  app->add_flag(
+         "--adopt-copy", options->adopt_copy,
+         "The survivor is a copy of a lost disk, of its very last state: make it the original")
+      ->excludes(force);
+  app->footer(
+      "Examples:\n"
+      "  cluster recover /var/lib/cluster/master-2                # looks, and changes nothing\n"
+      "  cluster recover /var/lib/cluster/master-2 --force-new-cluster \\\n"
+      "    --dir /var/lib/cluster/new --listen 10.0.0.2:5050\n"
+      "  cluster recover /mnt/saved/master-2 --adopt-copy\n\n"
+      "As long as most masters can come back, bring them back instead: nothing is lost then.\n"
+      "--force-new-cluster loses what this survivor had not heard of, and makes final what it had\n"
+      "heard and nobody had decided. Look at every survivor and take the one that reaches "
+      "furthest.\n"
+      "The survivor's directory is left as it is.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_recover(*options); }; });
+}
+
 }  // namespace
 
 void add_member_commands(CLI::App& root, Chosen& chosen) {
   add_init(root, chosen);
+  add_recover(root, chosen);
   CLI::App* members = root.add_subcommand("members", "List and change the masters of the cluster");
   members->require_subcommand(1);
   members->footer(

@@ -176,6 +176,14 @@ struct TransferOptions {
   std::uint64_t to = 0;
 };
 
+struct RecoverOptions {
+  std::string survivor;   // The directory of a master that is left.
+  std::string directory;  // Where the new cluster's first master shall keep the log.
+  std::string listen;     // HOST:PORT of that master.
+  bool force_new_cluster = false;
+  bool adopt_copy = false;
+};
+
 struct SimOptions {
   std::string seeds = "1..200";
   unsigned jobs = 1;  // Processes.
@@ -218,6 +226,7 @@ int cmd_members(const ListOptions&);
 int cmd_add_member(const AddMemberOptions&);
 int cmd_change_members(const ChangeMembersOptions&);
 int cmd_transfer(const TransferOptions&);
+int cmd_recover(const RecoverOptions&);
 int cmd_sim(const SimOptions&);
 int cmd_check_history(const CheckHistoryOptions&);
 

@@ -1,13 +1,19 @@
 #include "replog/force_new_cluster.hpp"
 
+#include <filesystem>
+
 #include "base/random.hpp"
 #include "replog/preparation.hpp"
+#include "replog/snapshot_files.hpp"
 #include "replog/stores.hpp"
 
 namespace cluster::replog {
 namespace {
 
 constexpr std::size_t copy_bytes = 8u << 20;
+// The old cluster may have had terms that the survivor did not hear of. Whoever has followed one of
+// them heeds no older one, so the new cluster begins beyond all that elections can have used up.
+constexpr std::uint64_t rounds_skipped = 1u << 20;
 
 Result<void> check(const std::string& from, const Identity& identity, const Recovered& recovered) {
   const Member* self = recovered.configuration.find(identity.member);
@@ -41,10 +47,45 @@ Result<void> copy(const Store& from, Store& to, Position first, Position end) {
   return {};
 }
 
+Result<void> copy(SnapshotReader& from, SnapshotSink& to) {
+  for (;;) {
+    auto part = from.read(copy_bytes);
+    if (!part) return std::move(part).error();
+    if (part->empty()) break;
+    if (auto written = to.write(part->view()); !written) return written;
+  }
+  auto finished = to.finish();
+  return finished ? Result<void>{} : std::move(finished).error();
+}
+
+// What a state machine had made of the entries that are not kept any more.
+Result<void> copy_snapshot(const std::string& from, const std::string& to, Position kept_from) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(from, ignored)) return {};
+  auto old = open_snapshot_files(from);
+  if (!old) return std::move(old).error();
+  auto sound = (*old)->recover();
+  if (!sound) return std::move(sound).error();
+  if (sound->empty()) return {};
+  const SnapshotOffered& newest = sound->front();
+  if (newest.end < kept_from) {
+    return Error{Errc::corrupt, from + " reaches only to " + to_field(newest.end) +
+                                    ", and entries are kept from " + to_field(kept_from) +
+                                    "; use another survivor"};
+  }
+  auto reader = (*old)->open(newest.id);
+  if (!reader) return std::move(reader).error();
+  auto made = open_snapshot_files(to);
+  if (!made) return std::move(made).error();
+  auto sink = (*made)->create(newest);
+  if (!sink) return std::move(sink).error();
+  return copy(**reader, **sink);
+}
+
 // What was open is settled as a candidate would propose it that hears nobody but itself.
 Result<std::vector<Change>> settle_open(const Recovered& recovered, const Identity& identity,
                                         std::uint64_t& term, Position& end) {
-  Ballot ballot{.round = recovered.promised.round + 1, .member = identity.member};
+  Ballot ballot{.round = recovered.promised.round + rounds_skipped, .member = identity.member};
   Preparation preparation(Configuration::of_voters({identity.member}), ballot,
                           recovered.chosen_end);
   Promised answer{.ballot = ballot,
@@ -109,6 +150,7 @@ Result<ForcedCluster> force_new_cluster(const std::string& from, const std::stri
                     ? store.commit({SetBase{recovered->kept_from, 0}})
                     : Result<void>{};
   if (copied) copied = copy(**old, store, recovered->kept_from, recovered->chosen_end);
+  if (copied) copied = copy_snapshot(from + "/snapshots", to + "/snapshots", recovered->kept_from);
   if (!copied) return std::move(copied).error();
   // Entries that set the old members lie before `since`: they set nothing any more.
   Member self{.id = identity.member, .incarnation = identity.incarnation, .endpoint = endpoint};

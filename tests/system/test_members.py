@@ -14,13 +14,22 @@ from harness import PROGRAM, SLOWNESS, free_ports, kill_all, processes_of, progr
 class Masters:
     """Masters and one agent as an operator starts them: by the commands that the program prints."""
 
-    def __init__(self, count, spare):
+    def __init__(self, count, spare, with_certificates=False):
         self.base = tempfile.mkdtemp(prefix="cluster-members-")
         self.endpoints = [f"127.0.0.1:{port}" for port in free_ports(count + spare)]
         self.founders = self.endpoints[:count]
         self.spare = self.endpoints[count:]
         self.processes = {}  # Member -> process.
         self.asked = ",".join(self.endpoints)
+        self.certificates = f"{self.base}/certs" if with_certificates else None
+        if with_certificates:
+            program("certs", "init", self.certificates, check=True)
+            for member in range(1, count + spare + 1):
+                program("certs", "member", self.certificates, "--id", str(member), check=True)
+            program("certs", "client", self.certificates, "--name", "me", check=True)
+
+    def security(self, name):
+        return ["--certs", f"{self.certificates}/{name}"] if self.certificates else ["--insecure"]
 
     def directory(self, member):
         return f"{self.base}/master-{member}"
@@ -32,9 +41,9 @@ class Masters:
 
     def found(self):
         rows = json.loads(program("init", *self.founders, "--dir", f"{self.base}/master", "--json",
-                                  "--insecure", check=True).stdout)
+                                  *self.security("HERE"), check=True).stdout)
         for row in rows:
-            words = shlex.split(row["command"])
+            words = shlex.split(row["command"].replace("/HERE", f"/member-{row['id']}"))
             assert words[:2] == ["cluster", "master"], row
             self.processes[row["id"]] = self.launch(f"master-{row['id']}", words[1:])
         return rows
@@ -42,7 +51,8 @@ class Masters:
     def start(self, member, *more):
         """As a member that is one: its directory says everything."""
         self.processes[member] = self.launch(
-            f"master-{member}", ["master", "--insecure", "--dir", self.directory(member), *more])
+            f"master-{member}", ["master", *self.security(f"member-{member}"), "--dir",
+                                 self.directory(member), *more])
 
     def stop(self, member):
         process = self.processes.pop(member)
@@ -60,7 +70,8 @@ class Masters:
     def with_masters(self, arguments):
         """Options stand before what `run` is to run."""
         at = arguments.index("--") if "--" in arguments else len(arguments)
-        return (*arguments[:at], "--master", self.asked, "--insecure", *arguments[at:])
+        return (*arguments[:at], "--master", self.asked, *self.security("client-me"),
+                *arguments[at:])
 
     def members(self, *arguments, **options):
         return self("members", *arguments, **options)
@@ -73,15 +84,15 @@ class Masters:
         return until(lambda: next((id for id, row in self.list().items() if row["leads"]), None), 30,
                      "one member leads")
 
-    def add(self):
+    def add(self, *more):
         """A newcomer, from the operator's two commands; its number."""
         at = self.spare.pop(0)
-        token = self.members("add", at, check=True).stdout.strip()
+        token = self.members("add", at, *more, check=True).stdout.strip()
         assert token.startswith("cluster-join:"), token
         member = max(self.list())
         self.processes[member] = self.launch(
             f"master-{member}", ["master", "--join", token, "--listen", at, "--dir",
-                                 self.directory(member), "--insecure"])
+                                 self.directory(member), *self.security(f"member-{member}")])
         return member
 
     def show_logs(self):
@@ -122,8 +133,8 @@ class Runner(threading.Thread):
 
 
 class MembersTest(unittest.TestCase):
-    def begin(self, count=3, spare=2):
-        masters = Masters(count, spare)
+    def begin(self, count=3, spare=2, with_certificates=False):
+        masters = Masters(count, spare, with_certificates)
         self.addCleanup(masters.remove)
         self.addCleanup(lambda: self.failed() and masters.show_logs())
         return masters
@@ -222,6 +233,94 @@ class MembersTest(unittest.TestCase):
         done = masters.members("transfer", str(down))
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(sorted(masters.list()), [1, 2, 3, 4])
+
+    def test_with_certificates_a_newcomer_joins_a_witness_votes_and_a_member_moves(self):
+        masters = self.begin(count=3, spare=3, with_certificates=True)
+        masters.found()
+        masters.leader()
+
+        fourth = masters.add()
+        masters.members("promote", "--wait", "60s", str(fourth), check=True)
+        gone = next(id for id in (1, 2, 3) if id != masters.leader())
+        masters.members("remove", str(gone), check=True)
+        masters.kill(gone)
+        witness = masters.add("--witness")
+        until(lambda: masters.list()[witness]["state"] == "up", 30, "the witness is up")
+        self.assertEqual(masters.list()[witness]["role"], "witness")
+
+        # Of three voters and a witness, three decide: the witness and two others.
+        moved = next(id for id, row in masters.list().items() if row["state"] == "up"
+                     and row["role"] == "voter")
+        masters.stop(moved)
+        to = masters.spare.pop(0)
+        masters.members("move", str(moved), to, check=True)
+        masters.start(moved, "--listen", to)
+        until(lambda: masters.list()[moved]["state"] in ("up", "leads"), 30, "the moved one is up")
+        self.assertEqual(masters.list()[moved]["endpoint"], to)
+        masters.kill(next(id for id, row in masters.list().items()
+                          if row["role"] == "voter" and id != moved))
+        self.assertNotEqual(masters.leader(), witness)
+
+    def test_what_one_survivor_has_becomes_a_new_cluster(self):
+        masters = self.begin(count=3, spare=1)
+        masters.found()
+        masters.leader()
+        masters.processes["agent"] = masters.launch(
+            "agent", ["agent", "--masters", ",".join(masters.founders), "--dir",
+                      masters.base + "/agent", "--resources", "cpus:4;mem:2048", "--no-cgroups",
+                      "--insecure"])
+        masters("run", "--timeout", "60s", "--", "echo", "before", check=True)
+        job = f"{masters.base}/job.toml"
+        with open(job, "w", encoding="utf-8") as file:
+            file.write('name = "kept"\n[[stage]]\nname = "s"\ncommand = ["true"]\n')
+        masters("submit", job, check=True)
+        until(lambda: masters.list()[2]["behind"] == 0, 30, "the second master has it")
+        for member in (1, 2, 3):
+            masters.kill(member)
+        for member in (1, 3):
+            shutil.rmtree(masters.directory(member))
+
+        survivor, new = masters.directory(2), f"{masters.base}/new"
+        looked = program("recover", survivor)
+        self.assertEqual(looked.returncode, 0, looked.stderr)
+        self.assertIn("While 2 of these", looked.stdout)
+        done = program("recover", survivor, "--force-new-cluster")
+        self.assertEqual(done.returncode, 2, done.stdout)
+        done = program("recover", survivor, "--force-new-cluster", "--dir", new, "--listen",
+                       masters.endpoints[1], check=True)
+        self.assertIn("LOST", done.stdout)
+        done = program("recover", survivor, "--force-new-cluster", "--dir", new, "--listen",
+                       masters.endpoints[1])
+        self.assertNotEqual(done.returncode, 0)  # Once.
+
+        masters.processes[2] = masters.launch("master-2", ["master", "--insecure", "--dir", new])
+        self.assertEqual(masters.leader(), 2)
+        self.assertIn("kept", masters("jobs", check=True).stdout)
+        ran = masters("run", "--timeout", "60s", "--", "echo", "after")
+        self.assertEqual(ran.stdout, "after\n", ran.stderr)
+        fourth = masters.add()
+        masters.members("promote", "--wait", "60s", str(fourth), check=True)
+        # The old cluster is not this one.
+        masters.start(1)
+        self.assertNotEqual(masters.processes.pop(1).wait(timeout=60), 0)
+
+    def test_a_saved_copy_votes_only_once_it_is_adopted(self):
+        masters = self.begin(count=3, spare=0)
+        masters.found()
+        masters.leader()
+        masters.kill(3)
+        saved = masters.base + "/saved"
+        shutil.copytree(masters.directory(3), saved)
+        shutil.rmtree(masters.directory(3))
+        os.rename(saved, masters.directory(3))
+        masters.start(3)
+        self.assertNotEqual(masters.processes.pop(3).wait(timeout=60), 0)
+        self.assertIn("COPY", program("recover", masters.directory(3), check=True).stdout)
+        program("recover", masters.directory(3), "--adopt-copy", check=True)
+        self.assertNotEqual(
+            program("recover", masters.directory(3), "--adopt-copy").returncode, 0)
+        masters.start(3)
+        until(lambda: masters.list()[3]["state"] in ("up", "leads"), 30, "the third is up")
 
     def test_a_wrong_token_a_foreign_directory_and_half_a_founding_are_told(self):
         masters = self.begin(count=1, spare=1)

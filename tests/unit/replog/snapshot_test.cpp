@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cluster/log.hpp"
+#include "replog/force_new_cluster.hpp"
 #include "replog/snapshot_files.hpp"
 #include "tests/unit/replog/support.hpp"
 #include "tests/unit/sockets.hpp"
@@ -303,4 +304,30 @@ TEST_CASE("without a state machine there are no snapshots, and with one no trunc
   members.start_all();
 
   CHECK(members[0].truncate(Position(1)).get().error().code == Errc::unsupported);
+}
+
+TEST_CASE("a new cluster of one survivor goes on from its snapshot", "[replog][snapshot]") {
+  Machines members(3);
+  members.start_all();
+  members.append(0, 20);
+  for (std::size_t i = 0; i < 3; ++i) members.text(i);
+  get(members[0].take_snapshot());
+  members.append(0, 5);
+  members.text(0);
+  for (std::size_t i = 0; i < 3; ++i) members.stop(i);
+
+  std::string made = members.folder / "made";
+  auto forced = replog::force_new_cluster(members.folder / "1", made, ClusterUid(8),
+                                          {"127.0.0.1", free_port()}, 5, std::size_t{1} << 30);
+  if (!forced) FAIL(forced.error().message());
+  Lines lines;
+  LogOptions options;
+  options.directory = made;
+  options.state_machine = &lines;
+  auto log = Log::open(members.runtime, std::move(options));
+  if (!log) FAIL(log.error().message());
+
+  get(log->read_barrier());
+  CHECK(lines.text() == members.expected);
+  CHECK(lines.restores() == 1);
 }
