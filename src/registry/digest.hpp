@@ -3,23 +3,12 @@
 // canonical encoding made here, the same in every build; they find mistakes, not malice.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "cluster/registry.hpp"
+#include "registry/row_hash.hpp"
 
 namespace cluster::registry {
-
-using Digest = std::array<std::uint64_t, 2>;
-
-inline void add(Digest& digest, const Digest& row) {
-  digest[0] += row[0];
-  digest[1] += row[1];
-}
-inline void subtract(Digest& digest, const Digest& row) {
-  digest[0] -= row[0];
-  digest[1] -= row[1];
-}
 
 // The rows. A job has several, so that a step of one of its tasks costs no more in a large job.
 Digest row_of(const AgentRecord&);
