@@ -6,17 +6,18 @@
 // only leader election.
 //
 // Threads: every method may be called from any thread and returns at once. Continuations and
-// observers run where the runtime delivers. Destroying the log completes what is open with
-// `Errc::closed`.
+// observers run where the runtime delivers. Every call waits for as long as its `CallOptions` say,
+// and can be cancelled by them. Destroying the log completes what is open with `Errc::closed`.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <stop_token>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "cluster/call.hpp"
 #include "cluster/members.hpp"
 #include "cluster/metrics.hpp"
 #include "cluster/op.hpp"
@@ -123,6 +124,15 @@ struct Leadership {
   friend bool operator==(const Leadership&, const Leadership&) = default;
 };
 
+// Whether this replica can be used, for the host's own health checks.
+struct Health {
+  bool is_live = true;    // False: it has stopped for good, and only a restart of it may help.
+  bool is_ready = false;  // It is a member, follows a leader, lags little, and its disk is sound.
+  std::string reason;     // Why it is not ready, for a person; empty when it is.
+
+  friend bool operator==(const Health&, const Health&) = default;
+};
+
 class Log {
  public:
   class Writer;
@@ -138,20 +148,31 @@ class Log {
   NodeId self() const;
   LogRange range() const;
   Leadership leadership() const;
+  Health health() const;  // As of the last that happened here: cheap, and never waits.
 
   // Appends from any member; yields the position once a majority has the entry on disk. Appends of
   // one caller are not ordered among each other while in flight: use a `Writer` for that.
   // `no_leader`, `timed_out`: with `Outcome::maybe` the entry may yet appear.
-  Op<Position> append(Bytes data);
+  Op<Position> append(Bytes data, const CallOptions& options = default_call);
+
+  // Appends all, as one: one hop to the leader and one group on the disks as far as their limits
+  // allow. Yields the positions in the order of `entries`; they grow, and others' entries may stand
+  // between them. Refused as a whole (`too_large`, `overloaded`) or not at all; after a later error
+  // with `Outcome::maybe` any of them may appear.
+  Op<std::vector<Position>> append(std::vector<Bytes> entries,
+                                   const CallOptions& options = default_call);
+  Op<std::vector<Position>> append(std::span<const Bytes> entries,
+                                   const CallOptions& options = default_call);
 
   // Reads from [from, to), at most `bytes_max` but at least one entry where there is one. An entry
   // may be newer elsewhere: call `catch_up` first where that matters. `truncated` when `from` is
   // before `range().first`, `invalid_argument` when `to` is after `range().end`.
-  Op<std::vector<Entry>> read(Position from, Position to, std::size_t bytes_max = 1 << 20) const;
+  Op<std::vector<Entry>> read(Position from, Position to, std::size_t bytes_max = 1 << 20,
+                              const CallOptions& options = default_call) const;
 
   // Waits until this replica has everything that was chosen when the call was made, as the leader
   // confirms with a quorum.
-  Op<LogRange> catch_up();
+  Op<LogRange> catch_up(const CallOptions& options = default_call);
 
   // Calls `observer` with batches of entries from `from` on, in order and without omission, each
   // once. The next batch is read when the observer has returned. One observer per call; all end
@@ -161,33 +182,37 @@ class Log {
   // Calls `observer` with the present leadership and then with each change; changes that come
   // faster than they are taken are merged into the latest.
   void watch_leadership(std::function<void(const Leadership&)> observer);
+  // The same for `health()`. Why a leader stepped down is an event of the runtime's log sink:
+  // "steps down", with "why".
+  void watch_health(std::function<void(const Health&)> observer);
 
   // Everything before `to` is forgotten, in every member, by way of an entry. Yields the first
   // position that is kept, which is not after `to`. `unsupported` with a state machine.
-  Op<Position> truncate(Position to);
+  Op<Position> truncate(Position to, const CallOptions& options = default_call);
 
   // With a state machine: takes a snapshot now, whatever the policy says; yields the position that
   // it reaches to.
-  Op<Position> take_snapshot();
+  Op<Position> take_snapshot(const CallOptions& options = default_call);
   // With a state machine: waits until it has applied everything that was chosen, anywhere, when the
   // call was made. Reads of it are linearizable then.
-  Op<Position> read_barrier();
+  Op<Position> read_barrier(const CallOptions& options = default_call);
 
   Members members() const;
   // Changes the members by one entry, through any member, and yields them. `invalid_argument`: the
   // result could not decide anything (it would lose the quorum, a newcomer has not caught up);
   // the context says why. One change at a time: `overloaded` while another is under way.
-  Op<Members> change_members(std::vector<MemberEdit> edits);
+  Op<Members> change_members(std::vector<MemberEdit> edits,
+                             const CallOptions& options = default_call);
   // Adds a learner or witness and yields the token to start it with.
-  Op<JoinToken> add_member(AddMember newcomer);
+  Op<JoinToken> add_member(AddMember newcomer, const CallOptions& options = default_call);
   // Makes `to` the leader: a voter that is up. The present leader takes no appends meanwhile; they
   // wait.
-  Op<Leadership> transfer_leadership(NodeId to);
+  Op<Leadership> transfer_leadership(NodeId to, const CallOptions& options = default_call);
 
   // Takes over as the only writer: makes this member the leader where it is not. Succeeds after
   // every earlier write is settled and learned here, so the new writer starts from a complete
-  // history.
-  Op<Writer> start_writer();
+  // history. Given up once it had begun (`Outcome::maybe`), it may yet end the present term.
+  Op<Writer> start_writer(const CallOptions& options = default_call);
 
   // The writer of the term that this member leads now, without an election; `fenced` when it leads
   // none.
@@ -213,7 +238,13 @@ class Log::Writer {
   // Appends; yields the position once a majority has the entry on disk. Appends may overlap and are
   // chosen in call order. `fenced` when another term has begun; after any error start a new writer,
   // whose history tells whether the entry made it.
-  Op<Position> append(Bytes data);
+  Op<Position> append(Bytes data, const CallOptions& options = default_call);
+
+  // As `Log::append` of several, in call order too.
+  Op<std::vector<Position>> append(std::vector<Bytes> entries,
+                                   const CallOptions& options = default_call);
+  Op<std::vector<Position>> append(std::span<const Bytes> entries,
+                                   const CallOptions& options = default_call);
 
  private:
   friend class Log;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "cluster/call.hpp"
 #include "cluster/log.hpp"
 #include "cluster/metrics.hpp"
 #include "cluster/op.hpp"
@@ -37,14 +38,15 @@ class LogClient {
 
   // As `Log::append`. `Outcome::maybe` when the session was lost, or the time was over, after the
   // entry had been sent.
-  Op<Position> append(Bytes data);
+  Op<Position> append(Bytes data, const CallOptions& options = default_call);
 
   // As `Log::read`, of what the member at the other end has: at most 16 MiB at once. Call
   // `catch_up` first where what is newer elsewhere matters.
-  Op<std::vector<Entry>> read(Position from, Position to, std::size_t bytes_max = 1 << 20);
+  Op<std::vector<Entry>> read(Position from, Position to, std::size_t bytes_max = 1 << 20,
+                              const CallOptions& options = default_call);
 
   // As `Log::catch_up`: the range that a linearizable read must cover.
-  Op<LogRange> catch_up();
+  Op<LogRange> catch_up(const CallOptions& options = default_call);
 
   Metrics metrics() const;
 

@@ -9,9 +9,13 @@
 namespace cluster {
 
 struct Metric {
-  enum class Kind : std::uint8_t { counter, gauge };
+  // A histogram is listed as its series, one metric each, under Prometheus' names: for each bound
+  // "..._bucket{le="0.001"}", which counts what is not above it, then "..._sum" and "..._count".
+  enum class Kind : std::uint8_t { counter, gauge, histogram };
 
-  std::string name;  // "cluster_log_appends_total": Prometheus' rules, so that export is a print.
+  // "cluster_log_appends_total", "cluster_log_peer_lag{peer="2"}": Prometheus' rules, so that
+  // export is a print.
+  std::string name;
   std::string help;
   Kind kind = Kind::counter;
   double value = 0;
@@ -21,7 +25,7 @@ struct Metric {
 
 using Metrics = std::vector<Metric>;
 
-// Prometheus' text format, in the order given.
+// Prometheus' text format, in the order given: what is of one family stands together.
 std::string to_prometheus(const Metrics&);
 
 }  // namespace cluster

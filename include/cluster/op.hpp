@@ -2,21 +2,23 @@
 //
 //   Result<Position> at = log.append(bytes).get();              // block
 //   log.append(bytes).then([](Result<Position> at) { ... });    // call back
-//   Result<Position> at = co_await log.append(bytes);           // suspend
+//   Result<Position> at = co_await log.append(bytes);           // suspend; cluster/coroutine.hpp
 //
 // An `Op` is eager: its action is under way when the call returns. It completes exactly once, with
 // a value or an error, and always: every call has a deadline, and closing an object completes what
 // is open with `Errc::closed`. Continuations run where the runtime delivers, never inside the call
-// that made the `Op`. Dropping an `Op` does not cancel its action. `get()` on the thread that
-// delivers would wait for itself: it returns `Errc::would_deadlock` instead.
+// that made the `Op`. Dropping an `Op` does not cancel its action (`CallOptions::cancel` does).
+// `get()` on the thread that delivers would wait for itself: it returns `Errc::would_deadlock`
+// instead.
 //
 // Threads: an `Op` belongs to one thread at a time; its completion may come from any.
 #pragma once
 
 #include <atomic>
-#include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -25,31 +27,74 @@
 
 namespace cluster {
 
-// A move-only function without arguments or result: what executors run.
+// A move-only function without arguments or result: what executors run. Small ones cost no
+// allocation.
 class Callback {
  public:
   Callback() = default;
   template <class F>
   requires(!std::is_same_v<std::decay_t<F>, Callback> && std::is_invocable_v<std::decay_t<F>&>)
-      Callback(F&& f)
-      : body_(std::make_unique<Body<std::decay_t<F>>>(std::forward<F>(f))) {}
+      Callback(F&& f) {
+    using Body = std::decay_t<F>;
+    if constexpr (is_small<Body>) {
+      new (room_) Body(std::forward<F>(f));
+      ways_ = &small_ways<Body>;
+    } else {
+      new (room_) std::unique_ptr<Body>(std::make_unique<Body>(std::forward<F>(f)));
+      ways_ = &large_ways<Body>;
+    }
+  }
+  Callback(Callback&& other) noexcept { take(other); }
+  Callback& operator=(Callback&& other) noexcept {
+    if (this == &other) return *this;
+    clear();
+    take(other);
+    return *this;
+  }
+  ~Callback() { clear(); }
 
-  void operator()() { body_->run(); }
-  explicit operator bool() const { return body_ != nullptr; }
+  void operator()() { ways_->run(room_); }
+  explicit operator bool() const { return ways_ != nullptr; }
 
  private:
-  struct Base {
-    virtual ~Base() = default;
-    virtual void run() = 0;
+  struct Ways {
+    void (*run)(void* body);
+    void (*move)(void* from, void* to) noexcept;  // Ends `from`.
+    void (*end)(void* body) noexcept;
   };
-  template <class F>
-  struct Body final : Base {
-    template <class G>
-    explicit Body(G&& g) : f(std::forward<G>(g)) {}
-    void run() override { f(); }
-    F f;
-  };
-  std::unique_ptr<Base> body_;
+  static constexpr std::size_t room_size = 48;
+
+  template <class Body>
+  static constexpr bool is_small =
+      sizeof(Body) <= room_size &&
+      alignof(Body) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<Body>;
+  template <class Held>
+  static void move_held(void* from, void* to) noexcept {
+    new (to) Held(std::move(*static_cast<Held*>(from)));
+    static_cast<Held*>(from)->~Held();
+  }
+  template <class Held>
+  static void end_held(void* held) noexcept {
+    static_cast<Held*>(held)->~Held();
+  }
+  template <class Body>
+  static constexpr Ways small_ways{[](void* body) { (*static_cast<Body*>(body))(); },
+                                   move_held<Body>, end_held<Body>};
+  template <class Body>
+  static constexpr Ways large_ways{
+      [](void* body) { (**static_cast<std::unique_ptr<Body>*>(body))(); },
+      move_held<std::unique_ptr<Body>>, end_held<std::unique_ptr<Body>>};
+
+  void take(Callback& other) noexcept {
+    ways_ = std::exchange(other.ways_, nullptr);
+    if (ways_ != nullptr) ways_->move(other.room_, room_);
+  }
+  void clear() noexcept {
+    if (ways_ != nullptr) std::exchange(ways_, nullptr)->end(room_);
+  }
+
+  alignas(std::max_align_t) std::byte room_[room_size];
+  const Ways* ways_ = nullptr;
 };
 
 // Where continuations run. A host adapts its own event loop by implementing this.
@@ -153,8 +198,12 @@ class [[nodiscard]] Op {
   }
 
   bool await_ready() const { return is_done(); }
-  void await_suspend(std::coroutine_handle<> awaiting) {
-    state_->set_continuation([awaiting] { awaiting.resume(); }, state_);
+  // A template, so that who does not suspend need not include <coroutine>. The coroutine may go on,
+  // and end this `Op`, before `set_continuation` returns.
+  template <class Handle>
+  void await_suspend(Handle awaiting) {
+    auto state = state_;
+    state->set_continuation([awaiting]() mutable { awaiting.resume(); }, state);
   }
   Result<T> await_resume() { return std::exchange(state_, nullptr)->take(); }
 
@@ -173,6 +222,8 @@ class Promise {
   // Continuations run on `executor`; with none, on the thread that completes.
   explicit Promise(std::shared_ptr<Executor> executor = nullptr)
       : state_(std::make_shared<detail::OpState<T>>(std::move(executor))) {}
+  // Of no operation: a place for one to be moved into.
+  static Promise none() { return Promise(None{}); }
   Promise(Promise&&) noexcept = default;
   Promise& operator=(Promise&& other) noexcept {
     abandon();
@@ -192,6 +243,9 @@ class Promise {
   bool is_open() const { return state_ != nullptr; }
 
  private:
+  struct None {};
+  explicit Promise(None) {}
+
   void abandon() {
     if (state_) complete(Error{Errc::closed, "closed before the operation ended", Outcome::maybe});
   }

@@ -43,7 +43,9 @@ enum class Errc : std::uint16_t {
   would_deadlock = 19,  // A blocking wait on the thread that must complete it.
   insufficient = 20,    // Not enough resources.
   failed = 21,          // The action was carried out and ended in failure.
+  cancelled = 22,       // The caller gave it up.
 };
+inline constexpr Errc errc_last = Errc::cancelled;
 
 std::string_view to_string(Errc);
 

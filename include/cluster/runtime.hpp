@@ -1,9 +1,10 @@
 // Where a process' nodes live: threads, clock, network, and the sink of its log lines.
 //
 // `Runtime::threads()` owns three threads: the node thread (sockets, timers, every core), the disk
-// thread (durable groups), and the delivery thread (the user's continuations and observers). User
-// code never runs on the node thread, so it cannot starve heartbeats. No signal handler is
-// installed, signals stay blocked in these threads, all descriptors are close-on-exec.
+// thread (durable groups), and the delivery thread (the user's continuations and observers), and
+// more only for long work. A host that lends `deliver_on` and `background_on` gets the first two
+// and no other. User code never runs on the node thread, so it cannot starve heartbeats. No signal
+// handler is installed, signals stay blocked in these threads, all descriptors are close-on-exec.
 //
 // A runtime outlives everything opened on it. Several may live in one process.
 #pragma once
@@ -27,6 +28,10 @@ struct RuntimeOptions {
   LogLevel log_level = LogLevel::info;
   std::shared_ptr<Executor> deliver_on;  // Where continuations run; none: a thread of the runtime.
   bool deliver_on_node_thread = false;   // For code that never blocks: saves a hand-over.
+  // Where long work runs that nobody waits for: writing snapshots, preparing and checking files.
+  // It runs one thing after another or several at once, until the runtime is gone; it must not wait
+  // for what is opened here. None: threads of the runtime, started when there is such work.
+  std::shared_ptr<Executor> background_on;
 };
 
 class Runtime {

@@ -84,7 +84,8 @@ using ByteView = std::string_view;
 class Bytes {
  public:
   Bytes() = default;
-  explicit Bytes(ByteView view);        // Copies.
+  explicit Bytes(ByteView view);  // Copies.
+  explicit Bytes(const char* text) : Bytes(ByteView(text)) {}
   explicit Bytes(std::string&& value);  // Takes over.
 
   ByteView view() const { return {data_.get(), size_}; }

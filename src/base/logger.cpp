@@ -1,7 +1,5 @@
 #include "cluster/logger.hpp"
 
-#include "cluster/metrics.hpp"
-
 namespace cluster {
 
 std::string_view to_string(LogLevel level) {
@@ -30,20 +28,6 @@ std::string to_text(const LogLine& line) {
     } else {
       text += field.value;
     }
-  }
-  return text;
-}
-
-std::string to_prometheus(const Metrics& metrics) {
-  std::string text;
-  for (const Metric& metric : metrics) {
-    text += "# HELP " + metric.name + " " + metric.help + "\n";
-    text += "# TYPE " + metric.name +
-            (metric.kind == Metric::Kind::counter ? " counter\n" : " gauge\n");
-    std::string value = std::to_string(metric.value);
-    while (value.ends_with('0')) value.pop_back();
-    if (value.ends_with('.')) value.pop_back();
-    text += metric.name + " " + value + "\n";
   }
   return text;
 }

@@ -28,6 +28,7 @@ std::string_view to_string(Errc code) {
     case Errc::address_in_use: return "address in use";
     case Errc::would_deadlock: return "would deadlock";
     case Errc::insufficient: return "not enough resources";
+    case Errc::cancelled: return "cancelled";
     case Errc::failed: return "failed";
   }
   return "unknown error";

@@ -28,6 +28,9 @@ ThreadsHost::ThreadsHost(const RuntimeOptions& options, TcpOptions tcp)
     own_delivery_ = std::make_shared<Worker>("cluster-deliver");
     delivery_ = own_delivery_;
   }
+  if (options.background_on) {
+    lent_background_ = std::make_shared<LentWorker>(options.background_on);
+  }
   loop_.start();
 }
 
@@ -36,6 +39,7 @@ ThreadsHost::~ThreadsHost() {
                     (own_delivery_ == nullptr || !own_delivery_->is_current()),
                 "a runtime is not destroyed on one of its threads");
   if (background_) background_->stop();
+  if (lent_background_) lent_background_->finish();
   disk_.stop();
   loop_.stop([this] { transport_.reset(); });
   if (own_delivery_) own_delivery_->stop();
@@ -88,9 +92,15 @@ std::unique_ptr<runtime::Alarm> ThreadsHost::make_alarm(std::function<void()> on
 }
 
 void ThreadsHost::post_background(Callback callback) {
+  if (lent_background_) return lent_background_->execute(std::move(callback));
   std::lock_guard lock(background_mutex_);
   if (!background_) background_ = std::make_unique<Worker>("cluster-back");
   background_->execute(std::move(callback));
+}
+
+void ThreadsHost::finish_background() {
+  if (lent_background_) return lent_background_->finish();
+  Host::finish_background();
 }
 
 std::uint64_t ThreadsHost::random_seed() { return system_random(); }

@@ -7,6 +7,7 @@
 
 #include "cluster/runtime.hpp"
 #include "net/group_place.hpp"
+#include "net/lent_worker.hpp"
 #include "net/node_loop.hpp"
 #include "net/tcp_transport.hpp"
 #include "net/worker.hpp"
@@ -29,6 +30,7 @@ class ThreadsHost final : public runtime::Host {
   bool on_node_thread() const override { return loop_.is_current(); }
   void post_disk(Callback callback) override { disk_.execute(std::move(callback)); }
   void post_background(Callback callback) override;
+  void finish_background() override;
   void post_group(Callback group) override;
   void finish_groups() override;
   const std::shared_ptr<Executor>& delivery() const override { return delivery_; }
@@ -45,8 +47,9 @@ class ThreadsHost final : public runtime::Host {
   NodeLoop loop_;
   Worker disk_;
   std::mutex background_mutex_;
-  std::unique_ptr<Worker> background_;    // Guarded: started when first asked for.
-  std::shared_ptr<Worker> own_delivery_;  // None when continuations run elsewhere.
+  std::unique_ptr<Worker> background_;           // Guarded: started when first asked for.
+  std::shared_ptr<LentWorker> lent_background_;  // Instead, where the user lends an executor.
+  std::shared_ptr<Worker> own_delivery_;         // None when continuations run elsewhere.
   std::shared_ptr<Executor> delivery_;
   std::unique_ptr<TcpTransport> transport_;
   GroupPlace place_;                  // Node thread.

@@ -143,9 +143,21 @@ void Applier::answer_waiters() {
   }
 }
 
-void Applier::wait(Position end, Promise<Position> promise) {
-  waiters_.push_back(Waiter{end, std::move(promise)});
+void Applier::wait(Position end, Promise<Position> promise, OpenCall call) {
+  waiters_.push_back(Waiter{end, std::move(promise), std::move(call)});
   answer_waiters();
+}
+
+std::optional<Applier::Withdrawn> Applier::withdraw(std::uint64_t call) {
+  for (auto* list : {&asked_, &writing_, &waiters_}) {
+    auto at = std::find_if(list->begin(), list->end(),
+                           [&](const Waiter& one) { return one.call.id() == call; });
+    if (at == list->end()) continue;
+    Withdrawn withdrawn{std::move(at->promise), list == &writing_};
+    list->erase(at);
+    return withdrawn;
+  }
+  return std::nullopt;
 }
 
 void Applier::begin_restore() {
@@ -177,8 +189,8 @@ bool Applier::wants_snapshot() const {
   return is_for_bytes || is_for_entries;
 }
 
-void Applier::take_snapshot(Promise<Position> promise) {
-  asked_.push_back(std::move(promise));
+void Applier::take_snapshot(Promise<Position> promise, OpenCall call) {
+  asked_.push_back(Waiter{Position{}, std::move(promise), std::move(call)});
   run();
 }
 
@@ -215,10 +227,10 @@ void Applier::write_snapshot(SnapshotJob job) {
 void Applier::end_snapshot(const Place& at, std::uint64_t bytes,
                            const Result<SnapshotOffered>& made) {
   is_writing_ = false;
-  std::vector<Promise<Position>> asked = std::exchange(writing_, {});
+  std::vector<Waiter> asked = std::exchange(writing_, {});
   if (!made) {
     logger_.warning("no snapshot was made", "why", made.error().message());
-    for (auto& promise : asked) promise.complete(made.error());
+    for (Waiter& one : asked) one.promise.complete(made.error());
     return run();
   }
   snapshots_ += 1;
@@ -238,19 +250,17 @@ void Applier::end_snapshot(const Place& at, std::uint64_t bytes,
     marks_.pop_front();
   }
   log_.on_snapshot(*made, keep_from, term);
-  for (auto& promise : asked) promise.complete(at.end);
+  for (Waiter& one : asked) one.promise.complete(at.end);
   run();
 }
 
 void Applier::stop(const Error& why) {
   is_stopped_ = true;
   *is_cancelled_ = true;
-  for (auto* list : {&asked_, &writing_}) {
-    for (auto& promise : *list) promise.complete(why);
+  for (auto* list : {&asked_, &writing_, &waiters_}) {
+    for (Waiter& waiter : *list) waiter.promise.complete(why);
     list->clear();
   }
-  for (Waiter& waiter : waiters_) waiter.promise.complete(why);
-  waiters_.clear();
 }
 
 }  // namespace cluster::replog

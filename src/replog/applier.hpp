@@ -14,6 +14,7 @@
 
 #include "cluster/log.hpp"
 #include "replog/configuration.hpp"
+#include "replog/open_calls.hpp"
 #include "replog/snapshot_files.hpp"
 #include "runtime/gate.hpp"
 #include "runtime/host.hpp"
@@ -44,9 +45,15 @@ class Applier {
   void advance(Position end);
   // Goes on from there, whatever was applied.
   void restore(const SnapshotOffered&);
-  void take_snapshot(Promise<Position>);
+  void take_snapshot(Promise<Position>, OpenCall = {});
   // Completes once everything before `end` is applied.
-  void wait(Position end, Promise<Position>);
+  void wait(Position end, Promise<Position>, OpenCall = {});
+  // What one of these two has not completed, and has to give up.
+  struct Withdrawn {
+    Promise<Position> promise;
+    bool has_begun = false;
+  };
+  std::optional<Withdrawn> withdraw(std::uint64_t call);
 
   Position applied_end() const { return at_.end; }
   // Who the members are, where neither a snapshot nor an entry has said it yet.
@@ -70,8 +77,9 @@ class Applier {
     std::uint64_t bytes;  // Of all entries before it, since the start.
   };
   struct Waiter {
-    Position end;
+    Position end;  // Of those that wait for a snapshot: none.
     Promise<Position> promise;
+    OpenCall call;
   };
 
   void run();
@@ -105,11 +113,11 @@ class Applier {
 
   std::uint64_t bytes_ = 0;  // Passed since the start.
   std::uint64_t snapshot_bytes_ = 0;
-  Position snapshot_end_{1};                // The last snapshot's, or attempt's.
-  std::deque<Mark> marks_;                  // Where the log may be cut, newest last.
-  std::vector<Promise<Position>> asked_;    // For a snapshot that has not begun.
-  std::vector<Promise<Position>> writing_;  // For the one that is being written.
-  std::vector<Waiter> waiters_;
+  Position snapshot_end_{1};     // The last snapshot's, or attempt's.
+  std::deque<Mark> marks_;       // Where the log may be cut, newest last.
+  std::vector<Waiter> asked_;    // For a snapshot that has not begun.
+  std::vector<Waiter> writing_;  // For the one that is being written.
+  std::vector<Waiter> waiters_;  // For what is applied.
   std::uint64_t snapshots_ = 0;
   std::uint64_t restores_ = 0;
   runtime::Lifeline lifeline_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/metrics.hpp"
+
 namespace cluster::replog {
 namespace {
 
@@ -29,7 +31,8 @@ ClientCore::ClientCore(LogClientOptions options, std::uint64_t seed, Logger log,
       backoff_(backoff_min),
       next_member_(random_.below(options_.members.size())) {}
 
-void ClientCore::on_call(Time now, std::uint64_t tag, ClientBody call, ClientActions& actions) {
+void ClientCore::on_call(Time now, std::uint64_t tag, ClientBody call, ClientActions& actions,
+                         Duration timeout) {
   auto* append = std::get_if<ClientAppend>(&call);
   std::size_t bytes = 128 + (append != nullptr ? append->data.size() : 0);
   if (bytes_ + bytes > options_.queue_bytes_max && bytes_ != 0) {
@@ -39,8 +42,13 @@ void ClientCore::on_call(Time now, std::uint64_t tag, ClientBody call, ClientAct
   }
   appends_ += append != nullptr ? 1 : 0;
   bytes_ += bytes;
-  calls_.emplace_hint(calls_.end(), tag,
-                      Call{std::move(call), bytes, now + options_.request_timeout});
+  auto at = calls_.emplace_hint(calls_.end(), tag, Call{std::move(call), bytes});
+  if (timeout <= Duration::zero()) {
+    in_order_.emplace_back(now + options_.request_timeout, tag);
+  } else if (timeout < time_never - now) {
+    at->second.deadline = now + timeout;
+    out_of_order_.emplace(now + timeout, tag);
+  }
   waiting_.push_back(tag);
   send_waiting(actions);
 }
@@ -152,43 +160,61 @@ void ClientCore::send_waiting(ClientActions& actions) {
 }
 
 void ClientCore::on_time(Time now, ClientActions& actions) {
-  // Calls time out in the order in which they came.
-  while (!calls_.empty() && calls_.begin()->second.deadline <= now) {
-    const auto& [tag, call] = *calls_.begin();
-    bool is_maybe = call.is_sent && is_append(call.body);
-    std::string context = call.is_sent ? "no answer came in time"
-                                       : "no member took it in time: " + last_failure_.message();
-    finish(tag, Error{Errc::timed_out, context, is_maybe ? Outcome::maybe : Outcome::not_applied},
-           actions);
+  while (!in_order_.empty() && in_order_.front().first <= now) {
+    std::uint64_t tag = in_order_.front().second;
+    in_order_.pop_front();
+    give_up(tag, Errc::timed_out, actions);
+  }
+  while (!out_of_order_.empty() && out_of_order_.begin()->first <= now) {
+    give_up(out_of_order_.begin()->second, Errc::timed_out, actions);
   }
   move_on(actions);
   if (state_ == State::resting && now >= dial_at_) dial(actions);
+}
+
+void ClientCore::on_cancel(std::uint64_t tag, ClientActions& actions) {
+  give_up(tag, Errc::cancelled, actions);
+  move_on(actions);
+}
+
+void ClientCore::give_up(std::uint64_t tag, Errc why, ClientActions& actions) {
+  auto at = calls_.find(tag);
+  if (at == calls_.end()) return;
+  const Call& call = at->second;
+  bool is_maybe = call.is_sent && is_append(call.body);
+  std::string context = why == Errc::cancelled ? "the caller cancelled it"
+                        : call.is_sent         ? "no answer came in time"
+                                       : "no member took it in time: " + last_failure_.message();
+  finish(tag, Error{why, context, is_maybe ? Outcome::maybe : Outcome::not_applied}, actions);
 }
 
 void ClientCore::finish(std::uint64_t tag, Result<ClientBody> answer, ClientActions& actions) {
   auto call = calls_.find(tag);
   bytes_ -= call->second.bytes;
   if (call->second.is_sent) sent_calls_ -= 1;
+  if (call->second.deadline != time_never) out_of_order_.erase({call->second.deadline, tag});
   calls_.erase(call);
+  // Those that are over need no alarm.
+  while (!in_order_.empty() &&
+         (calls_.empty() || in_order_.front().second < calls_.begin()->first)) {
+    in_order_.pop_front();
+  }
   actions.push_back(ClientDone{tag, std::move(answer)});
 }
 
 Time ClientCore::deadline() const {
   Time at = state_ == State::resting ? dial_at_ : time_never;
-  if (!calls_.empty()) at = std::min(at, calls_.begin()->second.deadline);
+  if (!in_order_.empty()) at = std::min(at, in_order_.front().first);
+  if (!out_of_order_.empty()) at = std::min(at, out_of_order_.begin()->first);
   return at;
 }
 
 Metrics ClientCore::metrics() const {
-  auto count = [](const char* name, const char* help, std::uint64_t value) {
-    return Metric{name, help, Metric::Kind::counter, static_cast<double>(value)};
-  };
   return {
-      count("cluster_log_client_appends_total", "Appends asked of this client.", appends_),
-      count("cluster_log_client_dials_total", "Members dialed.", dials_),
-      count("cluster_log_client_moves_total", "Moves after the leader.", moves_),
-      Metric{"cluster_log_client_open_calls", "Calls without an answer.", Metric::Kind::gauge,
-             static_cast<double>(calls_.size())},
+      counter("cluster_log_client_appends_total", "Appends asked of this client.", appends_),
+      counter("cluster_log_client_dials_total", "Members dialed.", dials_),
+      counter("cluster_log_client_moves_total", "Moves after the leader.", moves_),
+      gauge("cluster_log_client_open_calls", "Calls without an answer.", calls_.size()),
   };
 }
 

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -39,7 +41,10 @@ class ClientCore {
  public:
   ClientCore(LogClientOptions, std::uint64_t seed, Logger, Time now);
 
-  void on_call(Time now, std::uint64_t tag, ClientBody call, ClientActions&);  // Tags grow.
+  // Tags grow. `timeout` 0: `LogClientOptions::request_timeout`.
+  void on_call(Time now, std::uint64_t tag, ClientBody call, ClientActions&,
+               Duration timeout = Duration::zero());
+  void on_cancel(std::uint64_t tag, ClientActions&);  // Maybe of a call that is over.
   void on_open(ClientActions&);
   void on_message(Time now, ClientMessage, ClientActions&);
   void on_close(Time now, const Error& why, ClientActions&);
@@ -53,8 +58,8 @@ class ClientCore {
   struct Call {
     ClientBody body;
     std::size_t bytes = 0;
-    Time deadline;
     bool is_sent = false;
+    Time deadline = time_never;  // Of its own; else it stands in `in_order_`.
   };
 
   void dial(ClientActions&);
@@ -63,6 +68,7 @@ class ClientCore {
   void send_waiting(ClientActions&);
   void move_on(ClientActions&);
   void rest(Time now);
+  void give_up(std::uint64_t tag, Errc why, ClientActions&);
   void finish(std::uint64_t tag, Result<ClientBody>, ClientActions&);
 
   LogClientOptions options_;
@@ -77,6 +83,8 @@ class ClientCore {
   Error last_failure_{Errc::unreachable, "no member was reached yet"};
 
   std::map<std::uint64_t, Call> calls_;
+  std::deque<std::pair<Time, std::uint64_t>> in_order_;  // Deadlines; may name calls that are over.
+  std::set<std::pair<Time, std::uint64_t>> out_of_order_;  // Of calls with a timeout of their own.
   std::size_t bytes_ = 0;
   std::size_t sent_calls_ = 0;
   std::deque<std::uint64_t> waiting_;  // Not sent; may name calls that are over.

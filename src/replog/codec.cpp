@@ -430,8 +430,7 @@ class Reader {
       case cs::LogEnvelope::FORWARDED: {
         Forwarded forwarded{.ballot = ballot(from.getForwarded().getBallot()), .items = {}};
         for (auto item : from.getForwarded().getItems()) {
-          if (item.getErrc() > static_cast<std::uint16_t>(Errc::failed))
-            fail("an error is unknown");
+          if (item.getErrc() > static_cast<std::uint16_t>(errc_last)) fail("an error is unknown");
           forwarded.items.push_back({item.getTag(), position(item.getPosition(), false),
                                      static_cast<Errc>(item.getErrc()),
                                      item.getMaybe() ? Outcome::maybe : Outcome::not_applied});
@@ -527,7 +526,7 @@ class Reader {
   }
 
   Commanded commanded(cs::LogCommanded::Reader m) {
-    if (m.getErrc() > static_cast<std::uint16_t>(Errc::failed)) fail("an error is unknown");
+    if (m.getErrc() > static_cast<std::uint16_t>(errc_last)) fail("an error is unknown");
     return Commanded{.tag = m.getTag(),
                      .errc = static_cast<Errc>(m.getErrc()),
                      .outcome = m.getMaybe() ? Outcome::maybe : Outcome::not_applied,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/metrics.hpp"
+
 namespace cluster::replog {
 
 Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger log, Time now)
@@ -150,12 +152,24 @@ void Core::on_campaign(Time now, Effects& effects) {
   finish(effects);
 }
 
-void Core::forget_append(std::uint64_t tag) {
-  if (forwarded_.erase(tag) > 0) return;
-  // Callers give up in the order in which they came, so it stands near the front.
-  auto at = std::find_if(waiting_.begin(), waiting_.end(),
-                         [&](const Proposal& waiting) { return waiting.tag == tag; });
-  if (at != waiting_.end()) waiting_.erase(at);
+std::vector<std::uint64_t> Core::forget_appends(const std::vector<std::uint64_t>& tags) {
+  for (std::uint64_t tag : tags) forwarded_.erase(tag);
+  std::vector<std::uint64_t> kept_back;
+  if (pipeline_) kept_back = pipeline_->withdraw(options_.self, tags);
+  std::erase_if(waiting_, [&](const Proposal& waiting) {
+    if (!std::binary_search(tags.begin(), tags.end(), waiting.tag)) return false;
+    kept_back.push_back(waiting.tag);
+    return true;
+  });
+  std::sort(kept_back.begin(), kept_back.end());
+  return kept_back;
+}
+
+Outcome Core::forget_command(std::uint64_t tag) {
+  auto at = commands_.find(tag);
+  bool is_here = at != commands_.end() && !at->second.is_sent;
+  if (at != commands_.end()) commands_.erase(at);
+  return is_here ? Outcome::not_applied : Outcome::maybe;
 }
 
 void Core::release(Position end) { acceptor_.release(std::min(end, chosen_end_)); }
@@ -223,28 +237,22 @@ void Core::tell_leadership(Effects& effects) {
 }
 
 Metrics Core::metrics() const {
-  auto count = [](const char* name, const char* help, std::uint64_t value) {
-    return Metric{name, help, Metric::Kind::counter, static_cast<double>(value)};
-  };
-  auto gauge = [](const char* name, const char* help, std::uint64_t value) {
-    return Metric{name, help, Metric::Kind::gauge, static_cast<double>(value)};
-  };
   return {
-      count("cluster_log_elections_total", "Elections this member began.", counters_.elections),
-      count("cluster_log_terms_led_total", "Terms this member led.", counters_.terms_led),
-      count("cluster_log_step_downs_total", "Terms this member gave up.", counters_.step_downs),
-      count("cluster_log_appends_total", "Appends asked of this member.", counters_.appends),
-      count("cluster_log_chosen_total", "Positions seen chosen.", counters_.chosen),
-      count("cluster_log_learned_total", "Entries learned from a peer.", counters_.learned),
-      count("cluster_log_resent_total", "Accepts sent again.", counters_.resent),
-      count("cluster_log_refused_total", "Messages refused for their ballot.", counters_.refused),
-      count("cluster_log_forwarded_total", "Appends sent on to the leader.", counters_.forwarded),
-      count("cluster_log_disk_stalls_total", "Times that no sync finished in time.",
-            counters_.disk_stalls),
-      count("cluster_log_damaged_total", "Entries found damaged.", counters_.damaged),
-      count("cluster_log_repaired_total", "Of those, written again.", counters_.repaired),
-      count("cluster_log_unvouched_total", "Elections not helped, for damaged entries.",
-            counters_.unvouched),
+      counter("cluster_log_elections_total", "Elections this member began.", counters_.elections),
+      counter("cluster_log_terms_led_total", "Terms this member led.", counters_.terms_led),
+      counter("cluster_log_step_downs_total", "Terms this member gave up.", counters_.step_downs),
+      counter("cluster_log_appends_total", "Appends asked of this member.", counters_.appends),
+      counter("cluster_log_chosen_total", "Positions seen chosen.", counters_.chosen),
+      counter("cluster_log_learned_total", "Entries learned from a peer.", counters_.learned),
+      counter("cluster_log_resent_total", "Accepts sent again.", counters_.resent),
+      counter("cluster_log_refused_total", "Messages refused for their ballot.", counters_.refused),
+      counter("cluster_log_forwarded_total", "Appends sent on to the leader.", counters_.forwarded),
+      counter("cluster_log_disk_stalls_total", "Times that no sync finished in time.",
+              counters_.disk_stalls),
+      counter("cluster_log_damaged_total", "Entries found damaged.", counters_.damaged),
+      counter("cluster_log_repaired_total", "Of those, written again.", counters_.repaired),
+      counter("cluster_log_unvouched_total", "Elections not helped, for damaged entries.",
+              counters_.unvouched),
       gauge("cluster_log_damaged", "Entries that are damaged now.", damage_.count()),
       gauge("cluster_log_disk_stalled", "1 while no sync finishes.", is_disk_stalled_ ? 1 : 0),
       gauge("cluster_log_leading", "1 while this member leads.", role_ == Role::leader ? 1 : 0),

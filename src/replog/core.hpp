@@ -84,10 +84,11 @@ class Core {
   // The disk failed and this member is about to stop for good: it hands over what it leads.
   void on_disk_failure(Time now, Effects&);
 
-  // The caller gave up on these: what has not left this member never will.
-  void forget_append(std::uint64_t tag);
+  // The callers gave up on these: what has not left its queue here never will. Tells which of the
+  // appends had not; both lists grow.
+  std::vector<std::uint64_t> forget_appends(const std::vector<std::uint64_t>& tags);
   void forget_catch_up(std::uint64_t tag);
-  void forget_command(std::uint64_t tag) { commands_.erase(tag); }
+  Outcome forget_command(std::uint64_t tag);
 
   // The store found that it can't read the entry at `at`.
   void on_damage(Time now, Position at, Effects&);
@@ -100,10 +101,12 @@ class Core {
   Time deadline() const;
 
   Role role() const { return role_; }
+  bool is_forming() const { return formation_.has_value(); }  // This directory is no member yet.
   bool is_disk_stalled() const { return is_disk_stalled_; }
   const Damage& damage() const { return damage_; }
   Position chosen_end() const { return chosen_end_; }
-  Position kept_from() const { return kept_from_; }  // Older entries are not kept.
+  Position known_chosen_end() const { return known_chosen_end_; }  // By anybody, as far as we know.
+  Position kept_from() const { return kept_from_; }                // Older entries are not kept.
   std::uint64_t kept_term() const { return kept_term_; }
   const Acceptor& acceptor() const { return acceptor_; }
   const Configuration& configuration() const { return configuration_; }

@@ -63,12 +63,6 @@ struct Driver::Tail {
   bool is_busy = false;
 };
 
-struct Driver::Watcher {
-  std::function<void(const Leadership&)> observer;
-  bool is_busy = false;
-  std::optional<Leadership> told;
-};
-
 Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_ptr<Store> store,
                Recovered recovered, LogOptions options,
                std::function<void(const Snapshot&)> publish, DriverLimits limits,
@@ -91,6 +85,7 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
           },
           [this](const Error& why) { fail(why); }),
       alarm_(host.make_alarm([this] { on_wake(); })),
+      calls_(host),
       first_tag_((host.random_seed() << 32) + 1),
       next_catch_up_((host.random_seed() << 32) + 1),
       next_command_(next_catch_up_) {
@@ -256,7 +251,7 @@ void Driver::act_one(LeadershipChanged&& changed) {
   snapshot_.leadership = changed.leadership;
   last_term_ = std::max(last_term_, changed.leadership.term);
   publish();
-  for (const auto& watcher : watchers_) tell(watcher);
+  for (const auto& watcher : leadership_watchers_) tell(watcher);
   serve_writers(changed.leadership);
   end_transfers();
 }
@@ -313,7 +308,8 @@ bool Driver::on_message(runtime::SessionId session, const runtime::PeerIdentity&
 
 void Driver::on_wake() {
   Time now = host_.now();
-  expire(now);
+  expire_appends(now);
+  calls_.expire(now);
   watch_disk();
   step([&](Effects& effects) {
     if (core_.deadline() <= now) core_.on_time(now, effects);
@@ -335,92 +331,8 @@ void Driver::watch_disk() {
 void Driver::arm() {
   if (has_failed()) return alarm_->set(time_never);
   Time at = std::min(core_.deadline(), core_.is_disk_stalled() ? time_never : stalled_at());
-  while (!open_appends_.empty() && !open_appends_.front()) {
-    open_appends_.pop_front();
-    first_tag_ += 1;
-  }
-  if (!open_appends_.empty()) at = std::min(at, open_appends_.front()->deadline);
-  if (!catch_ups_.empty()) at = std::min(at, catch_ups_.front().deadline);
-  if (!commands_.empty()) at = std::min(at, commands_.front().deadline);
-  if (!writers_.empty()) at = std::min(at, writers_.front().deadline);
-  if (!reads_.empty()) at = std::min(at, reads_.front().deadline);
-  at = std::min(at, members_deadline());
-  alarm_->set(at);
-}
-
-void Driver::append(std::vector<AppendCall> calls) {
-  std::vector<Proposal> proposals;
-  proposals.reserve(calls.size());
-  Time deadline = host_.now() + options_.request_timeout;
-  for (AppendCall& call : calls) {
-    std::size_t bytes = call.data.size() + 128;
-    if (has_failed()) {
-      call.promise.complete(*snapshot_.failure);
-    } else if (call.data.size() > options_.entry_size_max) {
-      call.promise.complete(Error{Errc::too_large, "an entry of " +
-                                                       std::to_string(call.data.size()) +
-                                                       " bytes is over the limit of " +
-                                                       std::to_string(options_.entry_size_max)});
-    } else if (open_bytes_ + bytes > options_.queue_bytes_max && open_bytes_ != 0) {
-      call.promise.complete(Error{Errc::overloaded, "too many appends are under way; try again"});
-    } else {
-      open_bytes_ += bytes;
-      std::uint64_t tag = first_tag_ + open_appends_.size();
-      open_appends_.push_back(OpenAppend{std::move(call.promise), bytes, deadline});
-      proposals.push_back(Proposal{tag, std::move(call.data), call.term, call.is_packed});
-    }
-  }
-  step([&](Effects& effects) { core_.on_append(std::move(proposals), effects); });
-}
-
-void Driver::finish_append(std::uint64_t tag, Result<Position> result) {
-  if (tag < first_tag_ || tag - first_tag_ >= open_appends_.size()) return;
-  auto& slot = open_appends_[tag - first_tag_];
-  if (!slot) return;
-  open_bytes_ -= slot->bytes;
-  Promise<Position> promise = std::move(slot->promise);
-  slot.reset();
-  promise.complete(std::move(result));
-}
-
-void Driver::expire(Time now) {
-  bool has_leader = static_cast<bool>(snapshot_.leadership.leader);
-  Error late{has_leader ? Errc::timed_out : Errc::no_leader,
-             has_leader ? "no majority answered in time"
-                        : "no leader was found in time; a majority of the members must be up"};
-  Error maybe_late = late;
-  maybe_late.outcome = Outcome::maybe;
-  for (std::uint64_t tag = first_tag_; tag - first_tag_ < open_appends_.size(); ++tag) {
-    auto& slot = open_appends_[tag - first_tag_];
-    if (!slot) continue;
-    if (slot->deadline > now) break;
-    core_.forget_append(tag);
-    finish_append(tag, maybe_late);
-  }
-  while (!catch_ups_.empty() && catch_ups_.front().deadline <= now) {
-    core_.forget_catch_up(catch_ups_.front().tag);
-    catch_ups_.front().promise.complete(late);
-    catch_ups_.erase(catch_ups_.begin());
-  }
-  while (!commands_.empty() && commands_.front().deadline <= now) {
-    core_.forget_command(commands_.front().tag);
-    commands_.front().promise.complete(maybe_late);
-    commands_.pop_front();
-  }
-  while (!reads_.empty() && reads_.front().deadline <= now) {
-    OpenRead late_read = std::move(reads_.front());
-    reads_.pop_front();
-    late_read.promise.complete(
-        Error{Errc::timed_out, "an entry from " + std::to_string(late_read.from.value()) +
-                                   " on is damaged here, and no member gave it back in time"});
-  }
-  while (!writers_.empty() && writers_.front().deadline <= now) {
-    writers_.front().promise.complete(late);
-    writers_.pop_front();
-    if (campaign_ == Campaign::running) campaign_ = Campaign::none;
-  }
-  expire_members(now, maybe_late);
-  serve_writers(snapshot_.leadership);
+  alarm_->set(std::min({at, appends_deadline(), calls_.deadline()}));
+  note_health();
 }
 
 // Of the last entry before `end` that has one. Few have none, so a look back is short.
@@ -496,12 +408,13 @@ Result<std::vector<Entry>> Driver::read(Position from, Position to, std::size_t 
 }
 
 void Driver::read(Position from, Position to, std::size_t bytes_max,
-                  Promise<std::vector<Entry>> promise) {
+                  Promise<std::vector<Entry>> promise, const CallOptions& options) {
   auto found = read(from, to, bytes_max);
   bool must_wait = !found && found.error().code == Errc::overloaded;
   if (!must_wait) return promise.complete(std::move(found));
-  reads_.push_back(
-      OpenRead{from, to, bytes_max, std::move(promise), host_.now() + options_.request_timeout});
+  auto give_up = [this](std::uint64_t call, Errc why) { give_up_read(call, why); };
+  reads_.push_back(OpenRead{from, to, bytes_max, std::move(promise),
+                            calls_.open(terms_of(options), std::move(give_up))});
   arm();
 }
 
@@ -516,22 +429,39 @@ void Driver::retry_reads() {
   }
 }
 
-void Driver::catch_up(Promise<LogRange> promise) {
+void Driver::catch_up(Promise<LogRange> promise, const CallOptions& options) {
+  begin_catch_up(std::move(promise), terms_of(options));
+}
+
+void Driver::begin_catch_up(Promise<LogRange> promise, const CallTerms& terms) {
   if (auto refusal = refusal_of_calls()) return promise.complete(*std::move(refusal));
+  if (terms.cancel.stop_requested()) {
+    return promise.complete(given_up(Errc::cancelled, Outcome::not_applied));
+  }
   std::uint64_t tag = next_catch_up_++;
+  auto give_up = [this, tag](std::uint64_t, Errc why) { give_up_catch_up(tag, why); };
   catch_ups_.push_back(
-      OpenCatchUp{tag, std::move(promise), host_.now() + options_.request_timeout});
+      OpenCatchUp{tag, std::move(promise), calls_.open(terms, std::move(give_up))});
   step([&](Effects& effects) { core_.on_catch_up(host_.now(), tag, effects); });
 }
 
-void Driver::command(CommandBody body, Promise<Commanded> promise) {
-  if (has_failed()) return promise.complete(*snapshot_.failure);
+std::uint64_t Driver::command(CommandBody body, Promise<Commanded> promise,
+                              const CallTerms& terms) {
   std::uint64_t tag = next_command_++;
-  commands_.push_back(OpenCommand{tag, std::move(promise), host_.now() + options_.request_timeout});
-  step([&](Effects& effects) { core_.on_command(host_.now(), tag, std::move(body), effects); });
+  if (has_failed()) {
+    promise.complete(*snapshot_.failure);
+  } else if (terms.cancel.stop_requested()) {
+    promise.complete(given_up(Errc::cancelled, Outcome::not_applied));
+  } else {
+    auto give_up = [this, tag](std::uint64_t, Errc why) { give_up_command(tag, why); };
+    commands_.push_back(
+        OpenCommand{tag, std::move(promise), calls_.open(terms, std::move(give_up))});
+    step([&](Effects& effects) { core_.on_command(host_.now(), tag, std::move(body), effects); });
+  }
+  return tag;
 }
 
-void Driver::truncate(Position to, Promise<Position> promise) {
+void Driver::truncate(Position to, Promise<Position> promise, const CallOptions& options) {
   if (options_.state_machine != nullptr) {
     return promise.complete(Error{Errc::unsupported,
                                   "a log with a state machine shortens itself after each snapshot; "
@@ -543,12 +473,17 @@ void Driver::truncate(Position to, Promise<Position> promise) {
     if (!answer) return promise.complete(std::move(answer).error());
     promise.complete(std::min(to, answer->position));
   });
-  command(TruncateLog{to}, std::move(commanded));
+  command(TruncateLog{to}, std::move(commanded), terms_of(options));
 }
 
-void Driver::start_writer(Promise<std::uint64_t> promise) {
+void Driver::start_writer(Promise<std::uint64_t> promise, const CallOptions& options) {
   if (auto refusal = refusal_to_lead()) return promise.complete(*std::move(refusal));
-  writers_.push_back(OpenWriter{std::move(promise), host_.now() + options_.request_timeout});
+  if (options.cancel.stop_requested()) {
+    return promise.complete(given_up(Errc::cancelled, Outcome::not_applied));
+  }
+  auto give_up = [this](std::uint64_t call, Errc why) { give_up_writer(call, why); };
+  writers_.push_back(
+      OpenWriter{std::move(promise), calls_.open(terms_of(options), std::move(give_up))});
   serve_writers(snapshot_.leadership);
   arm();
 }
@@ -622,28 +557,15 @@ void Driver::feed(const std::shared_ptr<Tail>& tail) {
 }
 
 void Driver::watch_leadership(std::function<void(const Leadership&)> observer) {
-  auto watcher = std::make_shared<Watcher>();
-  watcher->observer = std::move(observer);
-  watchers_.push_back(watcher);
-  tell(watcher);
+  leadership_watchers_.push_back(std::make_shared<Watcher<Leadership>>(
+      Watcher<Leadership>{std::move(observer), &snapshot_.leadership}));
+  tell(leadership_watchers_.back());
 }
 
-void Driver::tell(const std::shared_ptr<Watcher>& watcher) {
-  if (watcher->is_busy || watcher->told == snapshot_.leadership) return;
-  watcher->is_busy = true;
-  watcher->told = snapshot_.leadership;
-  auto alive = std::weak_ptr<Watcher>(watcher);
-  auto go_on = lifeline_.guard([this, alive] {
-    auto held = alive.lock();
-    held->is_busy = false;
-    tell(held);
-  });
-  host_.delivery()->execute([&host = host_, alive = std::move(alive),
-                             leadership = snapshot_.leadership,
-                             go_on = std::move(go_on)]() mutable {
-    if (auto held = alive.lock()) held->observer(leadership);
-    host.post(std::move(go_on));
-  });
+void Driver::watch_health(std::function<void(const Health&)> observer) {
+  health_watchers_.push_back(
+      std::make_shared<Watcher<Health>>(Watcher<Health>{std::move(observer), &health_}));
+  tell(health_watchers_.back());
 }
 
 // Nothing of what the core says now promises anything, so it may be said though the disk failed.
@@ -679,8 +601,9 @@ void Driver::fail(const Error& why) {
   for (OpenWriter& open : writers_) open.promise.complete(failure);
   writers_.clear();
   if (applier_) applier_->stop(failure);
-  expire_members(time_never, failure);
-  for (const auto& watcher : watchers_) tell(watcher);
+  fail_members(failure);
+  for (const auto& watcher : leadership_watchers_) tell(watcher);
+  note_health();
   alarm_->set(time_never);
 }
 

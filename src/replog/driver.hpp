@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "replog/applier.hpp"
 #include "replog/core.hpp"
 #include "replog/founding.hpp"
+#include "replog/open_calls.hpp"
 #include "replog/snapshot_transfer.hpp"
 #include "replog/store.hpp"
 #include "runtime/committer.hpp"
@@ -26,6 +28,17 @@ struct Snapshot {
   LogRange range{Position(1), Position(1)};
   Leadership leadership;
   std::optional<Error> failure;  // This replica has stopped for good.
+  std::shared_ptr<const Health> health = std::make_shared<const Health>();
+};
+
+// Several appends as one call.
+struct AppendBatch {
+  struct Entry {
+    Bytes data;
+    bool is_packed = false;
+  };
+  std::vector<Entry> entries;
+  Promise<std::vector<Position>> promise;
 };
 
 struct AppendCall {
@@ -33,6 +46,8 @@ struct AppendCall {
   std::uint64_t term = 0;  // 0: under any leader.
   Promise<Position> promise;
   bool is_packed = false;  // `data` is compressed.
+  CallOptions options;
+  std::unique_ptr<AppendBatch> batch;  // Instead of `data` and `promise`.
 };
 
 // Sizes that nobody but a simulation has reason to change: small ones take every path that large
@@ -51,6 +66,9 @@ struct DriverSnapshots {
   std::vector<SnapshotOffered> sound;
 };
 
+// What an open append costs beside its data.
+inline constexpr std::size_t append_overhead = 128;
+
 // What applications see of them.
 Result<std::vector<Entry>> only_data(std::vector<LogEntry> entries);
 
@@ -68,21 +86,21 @@ class Driver {
   // `overloaded` where an entry is damaged here and not repaired yet.
   Result<std::vector<Entry>> read(Position from, Position to, std::size_t bytes_max);
   // Waits for repairs.
-  void read(Position from, Position to, std::size_t bytes_max, Promise<std::vector<Entry>>);
-  void catch_up(Promise<LogRange> promise);
+  void read(Position from, Position to, std::size_t bytes_max, Promise<std::vector<Entry>>,
+            const CallOptions& = {});
+  void catch_up(Promise<LogRange> promise, const CallOptions& = {});
   void follow(Position from, std::function<void(const std::vector<Entry>&)> observer);
   void watch_leadership(std::function<void(const Leadership&)> observer);
-  // Carried out by the leader, whoever that is; completes with its answer, or why there is none.
-  void command(CommandBody, Promise<Commanded> promise);
-  void truncate(Position to, Promise<Position> promise);
-  void take_snapshot(Promise<Position> promise);
-  void read_barrier(Promise<Position> promise);
+  void watch_health(std::function<void(const Health&)> observer);
+  void truncate(Position to, Promise<Position> promise, const CallOptions& = {});
+  void take_snapshot(Promise<Position> promise, const CallOptions& = {});
+  void read_barrier(Promise<Position> promise, const CallOptions& = {});
   Members members() const { return core_.members(host_.now()); }
-  void change_members(std::vector<MemberEdit>, Promise<Members>);
-  void add_member(AddMember, Promise<JoinToken>);
-  void transfer_leadership(NodeId to, Promise<Leadership>);
+  void change_members(std::vector<MemberEdit>, Promise<Members>, const CallOptions& = {});
+  void add_member(AddMember, Promise<JoinToken>, const CallOptions& = {});
+  void transfer_leadership(NodeId to, Promise<Leadership>, const CallOptions& = {});
   // Completes with the term.
-  void start_writer(Promise<std::uint64_t> promise);
+  void start_writer(Promise<std::uint64_t> promise, const CallOptions& = {});
 
   ClusterUid cluster() const { return store_->identity().cluster; }
   const Core& core() const { return core_; }
@@ -94,32 +112,51 @@ class Driver {
 
  private:
   struct Tail;
-  struct Watcher;
+  // Is told the latest of something, again when it has taken the last.
+  template <class T>
+  struct Watcher {
+    std::function<void(const T&)> observer;
+    const T* latest;
+    bool is_busy = false;
+    std::optional<T> told;
+  };
   struct OpenAppend {
-    Promise<Position> promise;
+    Promise<Position> promise;  // None: it is of a batch.
     std::size_t bytes;
-    Time deadline;
+    bool has_terms = false;  // Of its own, in `append_terms_`.
+  };
+  // Appends before `end` time out with their batch of calls.
+  struct AppendDeadline {
+    Time at;
+    std::uint64_t end;
+  };
+  struct OpenBatch {
+    std::vector<Position> positions;
+    std::size_t missing;
+    std::optional<Error> error;
+    bool has_appended = false;
+    Promise<std::vector<Position>> promise;
   };
   struct OpenCatchUp {
     std::uint64_t tag;
     Promise<LogRange> promise;
-    Time deadline;
+    OpenCall call;
   };
   struct OpenCommand {
     std::uint64_t tag;
     Promise<Commanded> promise;
-    Time deadline;
+    OpenCall call;
   };
   struct OpenRead {
     Position from;
     Position to;
     std::size_t bytes_max;
     Promise<std::vector<Entry>> promise;
-    Time deadline;
+    OpenCall call;
   };
   struct OpenWriter {
     Promise<std::uint64_t> promise;
-    Time deadline;
+    OpenCall call;
   };
 
   struct EncodedAccept {
@@ -135,21 +172,54 @@ class Driver {
   struct OpenChange {
     Position position;
     std::function<void(Result<void>)> done;
-    Time deadline;
+    OpenCall call;
   };
   struct OpenTransfer {
     NodeId to;
+    std::uint64_t command;  // Its tag.
     Promise<Leadership> promise;
-    Time deadline;
+    OpenCall call;
+  };
+  enum class Standing : std::uint8_t {
+    ready,
+    failed,
+    forming,
+    removed,
+    leaderless,
+    settling,
+    lagging,
+    stalled,
+    damaged
   };
 
   template <class F>
   void step(F input);
-  void await_change(std::vector<MemberEdit>, std::function<void(Result<void>)> done);
+  CallTerms terms_of(const CallOptions&) const;
+  // Of a call that is given up, `why` being timed_out or cancelled.
+  Error given_up(Errc why, Outcome) const;
+  void give_up_catch_up(std::uint64_t tag, Errc why);
+  void give_up_command(std::uint64_t tag, Errc why);
+  void give_up_writer(std::uint64_t call, Errc why);
+  void give_up_read(std::uint64_t call, Errc why);
+  void give_up_at_applier(std::uint64_t call, Errc why);
+  void give_up_change(std::uint64_t call, Errc why);
+  void give_up_transfer(std::uint64_t call, Errc why);
+  void give_up_appends(const std::vector<std::uint64_t>& tags, Errc why);
+  void begin_catch_up(Promise<LogRange>, const CallTerms&);
+  // Carried out by the leader, whoever that is; completes with its answer, or why there is none.
+  std::uint64_t command(CommandBody, Promise<Commanded>, const CallTerms&);
+  void await_change(std::vector<MemberEdit>, const CallTerms&,
+                    std::function<void(Result<void>)> done);
   void end_changes();
   void end_transfers();
-  void expire_members(Time now, const Error& late);
-  Time members_deadline() const;
+  void fail_members(const Error& why);
+  std::optional<Error> refusal_of_append(const AppendCall&) const;
+  void admit(AppendCall&&, std::vector<Proposal>&);
+  Time appends_deadline();
+  void expire_appends(Time now);
+  Standing standing() const;
+  std::string reason_of(Standing) const;
+  void note_health();
   // Why nothing can be asked of this member; none while it is one.
   std::optional<Error> refusal_of_calls() const;
   std::optional<Error> refusal_to_read() const;
@@ -182,14 +252,15 @@ class Driver {
   void drain_self();
   void fail(const Error&);
   void tell_failure();
-  void expire(Time now);
   Time stalled_at() const;
   void watch_disk();
   void finish_append(std::uint64_t tag, Result<Position>);
+  void finish_in_batch(std::uint64_t tag, Result<Position>);
   void serve_writers(const Leadership&);
   void feed(const std::shared_ptr<Tail>&);
   void feed_all();
-  void tell(const std::shared_ptr<Watcher>&);
+  template <class T>
+  void tell(const std::shared_ptr<Watcher<T>>&);
   void arm();
   void publish();
   void start_applier(DriverSnapshots);
@@ -214,10 +285,14 @@ class Driver {
   EncodedAccept last_accept_;
   Bytes last_accept_bytes_;
 
-  // Open appends by tag: tags grow by one and time out in order, so a deque with holes serves. They
-  // begin at a random number, so that no two incarnations of a member share any.
+  OpenCalls calls_;  // Before all that keep an `OpenCall`.
+  // Open appends by tag: tags grow by one and as a rule time out in order, so a deque with holes
+  // serves. They begin at a random number, so that no two incarnations of a member share any.
   std::uint64_t first_tag_;
   std::deque<std::optional<OpenAppend>> open_appends_;
+  std::deque<AppendDeadline> append_deadlines_;        // Of those without terms of their own.
+  std::map<std::uint64_t, OpenCall> append_terms_;     // By tag; of a batch, by its first.
+  std::map<std::uint64_t, OpenBatch> append_batches_;  // By the tag of its first entry.
   std::size_t open_bytes_ = 0;
   std::uint64_t next_catch_up_;  // Begin at random too: an old answer must not end a new question.
   std::vector<OpenCatchUp> catch_ups_;
@@ -235,7 +310,10 @@ class Driver {
   std::unique_ptr<Applier> applier_;  // Of a log with a state machine, like `transfer_`.
   std::unique_ptr<SnapshotTransfer> transfer_;
   std::vector<std::shared_ptr<Tail>> tails_;
-  std::vector<std::shared_ptr<Watcher>> watchers_;
+  std::vector<std::shared_ptr<Watcher<Leadership>>> leadership_watchers_;
+  std::vector<std::shared_ptr<Watcher<Health>>> health_watchers_;
+  Standing standing_ = Standing::forming;  // As of `health_`.
+  Health health_;
   runtime::Lifeline lifeline_;
   std::uint64_t garbage_ = 0;
   std::unique_ptr<runtime::PeerLinks> links_;
@@ -249,6 +327,24 @@ void Driver::step(F input) {
   perform(std::move(effects));
   drain_self();
   arm();
+}
+
+template <class T>
+void Driver::tell(const std::shared_ptr<Watcher<T>>& watcher) {
+  if (watcher->is_busy || watcher->told == *watcher->latest) return;
+  watcher->is_busy = true;
+  watcher->told = *watcher->latest;
+  auto alive = std::weak_ptr<Watcher<T>>(watcher);
+  auto go_on = lifeline_.guard([this, alive] {
+    auto held = alive.lock();
+    held->is_busy = false;
+    tell(held);
+  });
+  host_.delivery()->execute([&host = host_, alive = std::move(alive), news = *watcher->latest,
+                             go_on = std::move(go_on)]() mutable {
+    if (auto held = alive.lock()) held->observer(news);
+    host.post(std::move(go_on));
+  });
 }
 
 }  // namespace cluster::replog

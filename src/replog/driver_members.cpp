@@ -40,16 +40,18 @@ void Driver::act_one(MembersChanged&& changed) {
   campaign_ = Campaign::none;
 }
 
-void Driver::await_change(std::vector<MemberEdit> edits, std::function<void(Result<void>)> done) {
+void Driver::await_change(std::vector<MemberEdit> edits, const CallTerms& terms,
+                          std::function<void(Result<void>)> done) {
   Promise<Commanded> commanded;
   commanded.op().then(
-      lifeline_.guard([this, done = std::move(done)](Result<Commanded> answer) mutable {
+      lifeline_.guard([this, terms, done = std::move(done)](Result<Commanded> answer) mutable {
         if (!answer) return done(std::move(answer).error());
+        auto give_up = [this](std::uint64_t call, Errc why) { give_up_change(call, why); };
         changes_.push_back(
-            OpenChange{answer->position, std::move(done), host_.now() + options_.request_timeout});
+            OpenChange{answer->position, std::move(done), calls_.open(terms, std::move(give_up))});
         end_changes();
       }));
-  command(ChangeMembers{std::move(edits)}, std::move(commanded));
+  command(ChangeMembers{std::move(edits)}, std::move(commanded), terms);
 }
 
 void Driver::end_changes() {
@@ -64,20 +66,22 @@ void Driver::end_changes() {
   }
 }
 
-void Driver::change_members(std::vector<MemberEdit> edits, Promise<Members> promise) {
+void Driver::change_members(std::vector<MemberEdit> edits, Promise<Members> promise,
+                            const CallOptions& options) {
   if (auto refusal = refusal_of_calls()) return promise.complete(*std::move(refusal));
   auto shared = std::make_shared<Promise<Members>>(std::move(promise));
-  await_change(std::move(edits), [this, shared](Result<void> done) {
+  await_change(std::move(edits), terms_of(options), [this, shared](Result<void> done) {
     if (!done) return shared->complete(std::move(done).error());
     shared->complete(members());
   });
 }
 
-void Driver::add_member(AddMember newcomer, Promise<JoinToken> promise) {
+void Driver::add_member(AddMember newcomer, Promise<JoinToken> promise,
+                        const CallOptions& options) {
   if (auto refusal = refusal_of_calls()) return promise.complete(*std::move(refusal));
   auto shared = std::make_shared<Promise<JoinToken>>(std::move(promise));
   Endpoint endpoint = newcomer.endpoint;
-  await_change({std::move(newcomer)}, [this, shared, endpoint](Result<void> done) {
+  auto answer = [this, shared, endpoint](Result<void> done) {
     if (!done) return shared->complete(std::move(done).error());
     JoinToken token{.cluster = store_->identity().cluster, .id = {}, .secret = 0, .members = {}};
     for (const Member& member : core_.configuration().all()) {
@@ -91,26 +95,33 @@ void Driver::add_member(AddMember newcomer, Promise<JoinToken> promise) {
     if (token.secret != 0) return shared->complete(std::move(token));
     shared->complete(
         Error{Errc::closed, "the newcomer was changed again meanwhile", Outcome::maybe});
-  });
+  };
+  await_change({std::move(newcomer)}, terms_of(options), std::move(answer));
 }
 
-void Driver::transfer_leadership(NodeId to, Promise<Leadership> promise) {
+void Driver::transfer_leadership(NodeId to, Promise<Leadership> promise,
+                                 const CallOptions& options) {
   if (auto refusal = refusal_of_calls()) return promise.complete(*std::move(refusal));
   if (snapshot_.leadership.leader == to) return promise.complete(snapshot_.leadership);
-  transfers_.push_back(
-      OpenTransfer{to, std::move(promise), host_.now() + options_.request_timeout});
+  if (options.cancel.stop_requested()) {
+    return promise.complete(given_up(Errc::cancelled, Outcome::not_applied));
+  }
+  std::uint64_t tag = next_command_;
+  auto give_up = [this](std::uint64_t call, Errc why) { give_up_transfer(call, why); };
+  transfers_.push_back(OpenTransfer{to, tag, std::move(promise),
+                                    calls_.open(terms_of(options), std::move(give_up))});
   Promise<Commanded> commanded;
-  commanded.op().then(lifeline_.guard([this, to](Result<Commanded> answer) {
+  commanded.op().then(lifeline_.guard([this, tag](Result<Commanded> answer) {
     // Where it may have been carried out, the leadership itself will tell.
     if (answer || answer.error().outcome == Outcome::maybe) return;
     for (std::size_t i = 0; i < transfers_.size(); ++i) {
-      if (transfers_[i].to != to) continue;
+      if (transfers_[i].command != tag) continue;
       Promise<Leadership> refused = std::move(transfers_[i].promise);
       transfers_.erase(transfers_.begin() + static_cast<std::ptrdiff_t>(i));
       return refused.complete(answer.error());
     }
   }));
-  command(TransferLeadership{to}, std::move(commanded));
+  command(TransferLeadership{to}, std::move(commanded), CallTerms{});
 }
 
 void Driver::end_transfers() {
@@ -125,24 +136,9 @@ void Driver::end_transfers() {
   }
 }
 
-Time Driver::members_deadline() const {
-  Time at = time_never;
-  if (!changes_.empty()) at = changes_.front().deadline;
-  if (!transfers_.empty()) at = std::min(at, transfers_.front().deadline);
-  return at;
-}
-
-void Driver::expire_members(Time now, const Error& late) {
-  while (!changes_.empty() && changes_.front().deadline <= now) {
-    auto done = std::move(changes_.front().done);
-    changes_.pop_front();
-    done(late);
-  }
-  while (!transfers_.empty() && transfers_.front().deadline <= now) {
-    Promise<Leadership> promise = std::move(transfers_.front().promise);
-    transfers_.pop_front();
-    promise.complete(late);
-  }
+void Driver::fail_members(const Error& why) {
+  for (OpenChange& open : std::exchange(changes_, {})) open.done(why);
+  for (OpenTransfer& open : std::exchange(transfers_, {})) open.promise.complete(why);
 }
 
 }  // namespace cluster::replog

@@ -84,21 +84,28 @@ void Driver::act_one(RestoreState&& restore) {
   if (applier_ && !is_ahead) applier_->restore(restore.snapshot);
 }
 
-void Driver::take_snapshot(Promise<Position> promise) {
+void Driver::take_snapshot(Promise<Position> promise, const CallOptions& options) {
   if (has_failed()) return promise.complete(*snapshot_.failure);
   if (!applier_) return promise.complete(without_state_machine());
-  applier_->take_snapshot(std::move(promise));
+  if (options.cancel.stop_requested()) {
+    return promise.complete(given_up(Errc::cancelled, Outcome::not_applied));
+  }
+  auto give_up = [this](std::uint64_t call, Errc why) { give_up_at_applier(call, why); };
+  applier_->take_snapshot(std::move(promise), calls_.open(terms_of(options), std::move(give_up)));
+  arm();
 }
 
-void Driver::read_barrier(Promise<Position> promise) {
+void Driver::read_barrier(Promise<Position> promise, const CallOptions& options) {
   if (!has_failed() && !applier_) return promise.complete(without_state_machine());
+  CallTerms terms = terms_of(options);
   Promise<LogRange> reached;
   reached.op().then(
-      lifeline_.guard([this, promise = std::move(promise)](Result<LogRange> range) mutable {
+      lifeline_.guard([this, terms, promise = std::move(promise)](Result<LogRange> range) mutable {
         if (!range) return promise.complete(std::move(range).error());
-        applier_->wait(range->end, std::move(promise));
+        auto give_up = [this](std::uint64_t call, Errc why) { give_up_at_applier(call, why); };
+        applier_->wait(range->end, std::move(promise), calls_.open(terms, std::move(give_up)));
       }));
-  catch_up(std::move(reached));
+  begin_catch_up(std::move(reached), terms);
 }
 
 }  // namespace cluster::replog

@@ -120,29 +120,53 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
     });
   }
 
-  // `f(Driver&, Promise<T>)` on the node thread.
+  // `f(Driver&, Promise<T>, options)` on the node thread.
   template <class T, class F>
-  Op<T> call(F f) {
+  Op<T> call(const CallOptions& with, F f) {
     Promise<T> promise(host.delivery());
     Op<T> op = promise.op();
-    on_driver([f = std::move(f), promise = std::move(promise)](replog::Driver& one) mutable {
-      f(one, std::move(promise));
+    on_driver([with, f = std::move(f), promise = std::move(promise)](replog::Driver& one) mutable {
+      f(one, std::move(promise), with);
     });
     return op;
   }
 
-  Op<Position> append(Bytes data, std::uint64_t term) {
+  // By the caller, so that the node thread need not. True: `data` is compressed now.
+  bool pack(Bytes& data) const {
+    std::size_t size = data.size();
+    if (options.compress_min == 0 || size < options.compress_min) return false;
+    if (size > options.entry_size_max) return false;
+    Bytes packed = compress(data.view());
+    if (packed.empty()) return false;
+    data = std::move(packed);
+    return true;
+  }
+
+  Op<Position> append(Bytes data, std::uint64_t term, const CallOptions& with) {
     Promise<Position> promise(host.delivery());
     Op<Position> op = promise.op();
-    replog::AppendCall call{std::move(data), term, std::move(promise)};
-    // By the caller, so that the node thread need not.
-    std::size_t size = call.data.size();
-    if (options.compress_min != 0 && size >= options.compress_min &&
-        size <= options.entry_size_max) {
-      Bytes packed = compress(call.data.view());
-      call.is_packed = !packed.empty();
-      if (call.is_packed) call.data = std::move(packed);
+    bool is_packed = pack(data);
+    push({std::move(data), term, std::move(promise), is_packed, with, nullptr});
+    return op;
+  }
+
+  Op<std::vector<Position>> append(std::vector<Bytes> entries, std::uint64_t term,
+                                   const CallOptions& with) {
+    if (entries.empty()) return Op<std::vector<Position>>::ready(std::vector<Position>{});
+    Promise<std::vector<Position>> promise(host.delivery());
+    auto op = promise.op();
+    auto batch = std::make_unique<replog::AppendBatch>(
+        replog::AppendBatch{.entries = {}, .promise = std::move(promise)});
+    batch->entries.reserve(entries.size());
+    for (Bytes& data : entries) {
+      bool is_packed = pack(data);
+      batch->entries.push_back({std::move(data), is_packed});
     }
+    push({Bytes{}, term, Promise<Position>::none(), false, with, std::move(batch)});
+    return op;
+  }
+
+  void push(replog::AppendCall call) {
     bool is_first = false;
     {
       std::lock_guard lock(mutex);
@@ -154,7 +178,6 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
         if (auto self = weak.lock()) self->drain();
       });
     }
-    return op;
   }
 
   void drain() {
@@ -187,9 +210,7 @@ Log::~Log() {
     impl->host.finish_groups();
   });
   if (impl_->options.state_machine != nullptr) {
-    std::promise<void> is_quiet;  // A snapshot that was being written is given up.
-    impl_->host.post_background([&is_quiet] { is_quiet.set_value(); });
-    is_quiet.get_future().wait();
+    impl_->host.finish_background();  // A snapshot that was being written is given up.
   }
   std::vector<replog::AppendCall> dropped;
   std::lock_guard lock(impl_->mutex);
@@ -200,24 +221,33 @@ NodeId Log::self() const { return impl_->options.self; }
 LogRange Log::range() const { return impl_->read_snapshot().range; }
 Leadership Log::leadership() const { return impl_->read_snapshot().leadership; }
 
-Op<Position> Log::append(Bytes data) { return impl_->append(std::move(data), 0); }
+Health Log::health() const { return *impl_->read_snapshot().health; }
 
-Op<std::vector<Entry>> Log::read(Position from, Position to, std::size_t bytes_max) const {
-  Promise<std::vector<Entry>> promise(impl_->host.delivery());
-  auto op = promise.op();
-  impl_->on_driver([=, promise = std::move(promise)](replog::Driver& driver) mutable {
-    driver.read(from, to, bytes_max, std::move(promise));
-  });
-  return op;
+Op<Position> Log::append(Bytes data, const CallOptions& options) {
+  return impl_->append(std::move(data), 0, options);
 }
 
-Op<LogRange> Log::catch_up() {
-  Promise<LogRange> promise(impl_->host.delivery());
-  auto op = promise.op();
-  impl_->on_driver([promise = std::move(promise)](replog::Driver& driver) mutable {
-    driver.catch_up(std::move(promise));
-  });
-  return op;
+Op<std::vector<Position>> Log::append(std::vector<Bytes> entries, const CallOptions& options) {
+  return impl_->append(std::move(entries), 0, options);
+}
+
+Op<std::vector<Position>> Log::append(std::span<const Bytes> entries, const CallOptions& options) {
+  return append(std::vector<Bytes>(entries.begin(), entries.end()), options);
+}
+
+Op<std::vector<Entry>> Log::read(Position from, Position to, std::size_t bytes_max,
+                                 const CallOptions& options) const {
+  return impl_->call<std::vector<Entry>>(
+      options, [=](replog::Driver& driver, auto promise, const CallOptions& with) {
+        driver.read(from, to, bytes_max, std::move(promise), with);
+      });
+}
+
+Op<LogRange> Log::catch_up(const CallOptions& options) {
+  return impl_->call<LogRange>(options,
+                               [](replog::Driver& driver, auto promise, const CallOptions& with) {
+                                 driver.catch_up(std::move(promise), with);
+                               });
 }
 
 void Log::follow(Position from, std::function<void(const std::vector<Entry>&)> observer) {
@@ -232,34 +262,34 @@ void Log::watch_leadership(std::function<void(const Leadership&)> observer) {
   });
 }
 
-Op<Position> Log::truncate(Position to) {
-  Promise<Position> promise(impl_->host.delivery());
-  auto op = promise.op();
-  impl_->on_driver([to, promise = std::move(promise)](replog::Driver& driver) mutable {
-    driver.truncate(to, std::move(promise));
+void Log::watch_health(std::function<void(const Health&)> observer) {
+  impl_->on_driver([observer = std::move(observer)](replog::Driver& driver) mutable {
+    driver.watch_health(std::move(observer));
   });
-  return op;
 }
 
-Op<Position> Log::take_snapshot() {
-  Promise<Position> promise(impl_->host.delivery());
-  auto op = promise.op();
-  impl_->on_driver([promise = std::move(promise)](replog::Driver& driver) mutable {
-    driver.take_snapshot(std::move(promise));
-  });
-  return op;
+Op<Position> Log::truncate(Position to, const CallOptions& options) {
+  return impl_->call<Position>(options,
+                               [to](replog::Driver& driver, auto promise, const CallOptions& with) {
+                                 driver.truncate(to, std::move(promise), with);
+                               });
 }
 
-Op<Position> Log::read_barrier() {
-  Promise<Position> promise(impl_->host.delivery());
-  auto op = promise.op();
-  impl_->on_driver([promise = std::move(promise)](replog::Driver& driver) mutable {
-    driver.read_barrier(std::move(promise));
-  });
-  return op;
+Op<Position> Log::take_snapshot(const CallOptions& options) {
+  return impl_->call<Position>(options,
+                               [](replog::Driver& driver, auto promise, const CallOptions& with) {
+                                 driver.take_snapshot(std::move(promise), with);
+                               });
 }
 
-Op<Log::Writer> Log::start_writer() {
+Op<Position> Log::read_barrier(const CallOptions& options) {
+  return impl_->call<Position>(options,
+                               [](replog::Driver& driver, auto promise, const CallOptions& with) {
+                                 driver.read_barrier(std::move(promise), with);
+                               });
+}
+
+Op<Log::Writer> Log::start_writer(const CallOptions& options) {
   Promise<Writer> promise(impl_->host.delivery());
   auto op = promise.op();
   Promise<std::uint64_t> term;
@@ -271,8 +301,8 @@ Op<Log::Writer> Log::start_writer() {
     writer->term = *result;
     promise.complete(Writer(std::move(writer)));
   });
-  impl_->on_driver([term = std::move(term)](replog::Driver& driver) mutable {
-    driver.start_writer(std::move(term));
+  impl_->on_driver([options, term = std::move(term)](replog::Driver& driver) mutable {
+    driver.start_writer(std::move(term), options);
   });
   return op;
 }
@@ -299,10 +329,24 @@ Log::Writer::~Writer() = default;
 
 std::uint64_t Log::Writer::term() const { return impl_->term; }
 
-Op<Position> Log::Writer::append(Bytes data) {
+Op<Position> Log::Writer::append(Bytes data, const CallOptions& options) {
   auto log = impl_->log.lock();
   if (!log) return Op<Position>::ready(Error{Errc::closed, "the log was closed"});
-  return log->append(std::move(data), impl_->term);
+  return log->append(std::move(data), impl_->term, options);
+}
+
+Op<std::vector<Position>> Log::Writer::append(std::vector<Bytes> entries,
+                                              const CallOptions& options) {
+  auto log = impl_->log.lock();
+  if (!log) {
+    return Op<std::vector<Position>>::ready(Error{Errc::closed, "the log was closed"});
+  }
+  return log->append(std::move(entries), impl_->term, options);
+}
+
+Op<std::vector<Position>> Log::Writer::append(std::span<const Bytes> entries,
+                                              const CallOptions& options) {
+  return append(std::vector<Bytes>(entries.begin(), entries.end()), options);
 }
 
 Members Log::members() const {
@@ -311,24 +355,27 @@ Members Log::members() const {
   return members;
 }
 
-Op<Members> Log::change_members(std::vector<MemberEdit> edits) {
-  return impl_->call<Members>(
-      [edits = std::move(edits)](replog::Driver& driver, Promise<Members> promise) mutable {
-        driver.change_members(std::move(edits), std::move(promise));
-      });
+Op<Members> Log::change_members(std::vector<MemberEdit> edits, const CallOptions& options) {
+  return impl_->call<Members>(options,
+                              [edits = std::move(edits)](replog::Driver& driver, auto promise,
+                                                         const CallOptions& with) mutable {
+                                driver.change_members(std::move(edits), std::move(promise), with);
+                              });
 }
 
-Op<JoinToken> Log::add_member(AddMember newcomer) {
+Op<JoinToken> Log::add_member(AddMember newcomer, const CallOptions& options) {
   return impl_->call<JoinToken>(
-      [newcomer = std::move(newcomer)](replog::Driver& driver, Promise<JoinToken> promise) mutable {
-        driver.add_member(std::move(newcomer), std::move(promise));
+      options, [newcomer = std::move(newcomer)](replog::Driver& driver, auto promise,
+                                                const CallOptions& with) mutable {
+        driver.add_member(std::move(newcomer), std::move(promise), with);
       });
 }
 
-Op<Leadership> Log::transfer_leadership(NodeId to) {
-  return impl_->call<Leadership>([to](replog::Driver& driver, Promise<Leadership> promise) {
-    driver.transfer_leadership(to, std::move(promise));
-  });
+Op<Leadership> Log::transfer_leadership(NodeId to, const CallOptions& options) {
+  return impl_->call<Leadership>(
+      options, [to](replog::Driver& driver, auto promise, const CallOptions& with) {
+        driver.transfer_leadership(to, std::move(promise), with);
+      });
 }
 
 Result<Log> Log::open(Runtime& runtime, LogOptions options) {

@@ -1,7 +1,10 @@
 // The client's public face, and the host of its core on the node thread.
 #include "cluster/log_client.hpp"
 
+#include <functional>
+#include <map>
 #include <mutex>
+#include <stop_token>
 #include <utility>
 
 #include "replog/client_core.hpp"
@@ -36,13 +39,19 @@ class ClientDriver final : private runtime::SessionHandler {
   struct Call {
     ClientBody body;
     Promise<ClientBody> promise;
+    CallOptions options;
   };
 
   void call(std::vector<Call> calls) {
     step([&](ClientActions& actions) {
       for (Call& call : calls) {
-        open_.emplace_hint(open_.end(), ++tag_, std::move(call.promise));
-        core_.on_call(host_.now(), tag_, std::move(call.body), actions);
+        if (call.options.cancel.stop_requested()) {
+          call.promise.complete(Error{Errc::cancelled, "the caller cancelled it"});
+          continue;
+        }
+        Open& open = open_.emplace_hint(open_.end(), ++tag_, std::move(call.promise))->second;
+        if (call.options.cancel.stop_possible()) watch(call.options.cancel, tag_, open);
+        core_.on_call(host_.now(), tag_, std::move(call.body), actions, call.options.timeout);
       }
     });
   }
@@ -50,6 +59,20 @@ class ClientDriver final : private runtime::SessionHandler {
   Metrics metrics() const { return core_.metrics(); }
 
  private:
+  using OnStop = std::stop_callback<std::function<void()>>;
+  struct Open {
+    explicit Open(Promise<ClientBody> p) : promise(std::move(p)) {}
+    Promise<ClientBody> promise;
+    std::unique_ptr<OnStop> on_stop;  // None: it can't be cancelled.
+  };
+
+  void watch(const std::stop_token& cancel, std::uint64_t tag, Open& open) {
+    auto give_up = lifeline_.guard(
+        [this, tag] { step([&](ClientActions& actions) { core_.on_cancel(tag, actions); }); });
+    open.on_stop =
+        std::make_unique<OnStop>(cancel, [&host = host_, give_up] { host.post(give_up); });
+  }
+
   void on_open(runtime::SessionId session, const Endpoint&) override {
     if (session == session_) step([this](ClientActions& actions) { core_.on_open(actions); });
   }
@@ -87,7 +110,7 @@ class ClientDriver final : private runtime::SessionHandler {
   void act(replog::ClientSend&& send) { host_.transport().send(session_, std::move(send.message)); }
   void act(replog::ClientDone&& done) {
     auto node = open_.extract(done.tag);
-    node.mapped().complete(std::move(done.answer));
+    node.mapped().promise.complete(std::move(done.answer));
   }
 
   void hang_up() {
@@ -99,7 +122,8 @@ class ClientDriver final : private runtime::SessionHandler {
   std::unique_ptr<runtime::Alarm> alarm_;
   runtime::SessionId session_;
   std::uint64_t tag_ = 0;
-  std::map<std::uint64_t, Promise<ClientBody>> open_;
+  std::map<std::uint64_t, Open> open_;
+  runtime::Lifeline lifeline_;
 };
 
 }  // namespace
@@ -113,7 +137,7 @@ struct LogClient::Impl : std::enable_shared_from_this<LogClient::Impl> {
   std::vector<ClientDriver::Call> inbox;  // Guarded: gathers until the node thread comes by.
 
   template <class T, class Answer>
-  Op<T> call(ClientBody body, Answer from_body) {
+  Op<T> call(const CallOptions& options, ClientBody body, Answer from_body) {
     Promise<T> promise(host.delivery());
     Op<T> op = promise.op();
     Promise<ClientBody> inner;
@@ -125,7 +149,7 @@ struct LogClient::Impl : std::enable_shared_from_this<LogClient::Impl> {
     {
       std::lock_guard lock(mutex);
       is_first = inbox.empty();
-      inbox.push_back({std::move(body), std::move(inner)});
+      inbox.push_back({std::move(body), std::move(inner), options});
     }
     if (is_first) {
       host.post([weak = weak_from_this()] {
@@ -170,20 +194,21 @@ Result<LogClient> LogClient::open(Runtime& runtime, LogClientOptions options) {
   return LogClient(std::move(impl));
 }
 
-Op<Position> LogClient::append(Bytes data) {
-  return impl_->call<Position>(replog::ClientAppend{std::move(data)}, [](ClientBody answer) {
-    return std::get<replog::ClientAppended>(answer).position;
-  });
+Op<Position> LogClient::append(Bytes data, const CallOptions& options) {
+  return impl_->call<Position>(
+      options, replog::ClientAppend{std::move(data)},
+      [](ClientBody answer) { return std::get<replog::ClientAppended>(answer).position; });
 }
 
-Op<std::vector<Entry>> LogClient::read(Position from, Position to, std::size_t bytes_max) {
+Op<std::vector<Entry>> LogClient::read(Position from, Position to, std::size_t bytes_max,
+                                       const CallOptions& options) {
   return impl_->call<std::vector<Entry>>(
-      replog::ClientRead{from, to, bytes_max},
+      options, replog::ClientRead{from, to, bytes_max},
       [](ClientBody answer) { return std::move(std::get<replog::ClientEntries>(answer).entries); });
 }
 
-Op<LogRange> LogClient::catch_up() {
-  return impl_->call<LogRange>(replog::ClientCatchUp{}, [](ClientBody answer) {
+Op<LogRange> LogClient::catch_up(const CallOptions& options) {
+  return impl_->call<LogRange>(options, replog::ClientCatchUp{}, [](ClientBody answer) {
     return std::get<replog::ClientRange>(answer).range;
   });
 }

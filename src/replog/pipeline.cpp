@@ -45,6 +45,21 @@ bool Pipeline::enqueue(Value value, Origin origin) {
   return true;
 }
 
+std::vector<std::uint64_t> Pipeline::withdraw(NodeId member,
+                                              const std::vector<std::uint64_t>& tags) {
+  std::vector<std::uint64_t> withdrawn;
+  std::erase_if(queue_, [&](const auto& queued) {
+    const auto& [value, origin] = queued;
+    if (origin.member != member || origin.is_command) return false;
+    if (!std::binary_search(tags.begin(), tags.end(), origin.tag)) return false;
+    queue_bytes_ -= value.cost();
+    withdrawn.push_back(origin.tag);
+    return true;
+  });
+  std::sort(withdrawn.begin(), withdrawn.end());
+  return withdrawn;
+}
+
 std::vector<Accept> Pipeline::take(Position chosen_end) {
   std::vector<Accept> accepts;
   std::size_t bytes = 0;

@@ -40,6 +40,9 @@ class Pipeline {
 
   // False when the queue is full.
   bool enqueue(Value value, Origin origin);
+  // Takes those of a member's appends from the queue that have not gone out, and tells which. Both
+  // lists grow.
+  std::vector<std::uint64_t> withdraw(NodeId member, const std::vector<std::uint64_t>& tags);
   // Values that may go out now, as Accepts with positions assigned. Nothing while it is held; and
   // what sets the members holds it, since it decides who must accept what follows.
   std::vector<Accept> take(Position chosen_end);

@@ -41,6 +41,12 @@ class Host {
   // Runs on a thread for long work that nobody waits for, one after another in order. Any thread
   // may call.
   virtual void post_background(Callback) = 0;
+  // Returns when what was posted there before has run. Not on a thread of the host's own.
+  virtual void finish_background() {
+    std::promise<void> done;
+    post_background([&done] { done.set_value(); });
+    done.get_future().wait();
+  }
 
   // For a short write that ends in a sync: runs on the disk thread, or, where the host has found
   // the disk to be fast, on the node thread, once the messages that are queued have been sent. In

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/metrics.hpp"
+
 namespace cluster::runtime {
 
 class PeerLinks::Incoming final : public SessionHandler {
@@ -151,15 +153,12 @@ bool PeerLinks::is_connected(NodeId peer) const {
 }
 
 Metrics PeerLinks::metrics() const {
-  auto count = [](const char* name, const char* help, std::uint64_t value) {
-    return Metric{name, help, Metric::Kind::counter, static_cast<double>(value)};
-  };
   return {
-      count("cluster_peer_messages_sent_total", "Messages handed to a connected peer.", sent_),
-      count("cluster_peer_messages_dropped_total", "Messages to a peer that was away or slow.",
-            dropped_),
-      count("cluster_peer_messages_refused_total", "Messages that no member of ours sent.",
-            refused_),
+      counter("cluster_peer_messages_sent_total", "Messages handed to a connected peer.", sent_),
+      counter("cluster_peer_messages_dropped_total", "Messages to a peer that was away or slow.",
+              dropped_),
+      counter("cluster_peer_messages_refused_total", "Messages that no member of ours sent.",
+              refused_),
   };
 }
 

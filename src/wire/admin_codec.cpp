@@ -357,7 +357,7 @@ MetricsAnswer read_metrics(Decoding& decoding, capnp::List<admin::Metric>::Reade
   MetricsAnswer answer;
   answer.metrics.reserve(in.size());
   for (auto row : in) {
-    if (row.getKind() > static_cast<std::uint8_t>(Metric::Kind::gauge)) {
+    if (row.getKind() > static_cast<std::uint8_t>(Metric::Kind::histogram)) {
       decoding.fail("a metric is of a kind that is not known here");
       return {};
     }

@@ -84,7 +84,7 @@ void write(spec::Error::Builder out, const Error& value) {
 }
 
 Error read(Decoding& decoding, spec::Error::Reader in) {
-  return {.code = read_enum(decoding, in.getCode(), Errc::failed, "error code"),
+  return {.code = read_enum(decoding, in.getCode(), errc_last, "error code"),
           .context = from_text(in.getContext()),
           .outcome = in.getMaybe() ? Outcome::maybe : Outcome::not_applied};
 }

@@ -182,7 +182,7 @@ std::string Dialogue::run(const std::string& command) {
     bool is_stalled = !words.has("over");
     step(words.node(), [&](Core& core, Effects& e) { core.on_disk_stall(now_, is_stalled, e); });
   } else if (name == "forget") {
-    nodes_.at(words.node())->core->forget_append(words.number("tag"));
+    nodes_.at(words.node())->core->forget_appends({words.number("tag")});
   } else if (name == "restart") {
     restart(words.node());
   } else if (name == "settle") {

@@ -23,6 +23,12 @@ class Docs(unittest.TestCase):
         code = re.findall(r"```cpp\n(.*?)```", read("README.md"), re.DOTALL)
         self.assertEqual([read("examples/hello_log.cpp")], code)
 
+    def test_the_coroutine_that_the_log_page_shows_is_the_example_that_the_tests_run(self):
+        shown = [code for code in re.findall(r"```cpp\n(.*?)```", read("docs/log.md"), re.DOTALL)
+                 if "co_return" in code]
+        self.assertEqual(1, len(shown))
+        self.assertIn(shown[0], read("examples/calls.cpp"))
+
     def test_links_between_pages_lead_somewhere(self):
         for page in pages():
             for target in re.findall(r"\]\(([^)#:]+)\)", read(page)):

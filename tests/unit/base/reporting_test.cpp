@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "base/metrics.hpp"
 #include "cluster/logger.hpp"
 #include "cluster/metrics.hpp"
 #include "tests/catch.hpp"
@@ -127,6 +128,31 @@ TEST_CASE("large and zero counters print whole", "[base][metrics]") {
   CHECK_THAT(text, Catch::Contains("a 9007199254740992\n"));
   CHECK_THAT(text, Catch::Contains("b 0\n"));
   CHECK_THAT(text, Catch::Contains("c 100\n"));
+}
+
+TEST_CASE("a metric with labels prints its name once, and a histogram under its own name",
+          "[base][metrics]") {
+  Histogram latency(100, 1'000'000);
+  for (std::uint64_t micros : {0, 100, 101, 200, 201, 100'000'000}) latency.add(micros);
+  Metrics metrics{gauge(labelled("lag", "peer", "2"), "Behind.", 3),
+                  gauge(labelled("lag", "peer", "3"), "Behind.", 0)};
+  latency.list("sync_seconds", "Syncs.", metrics);
+
+  std::string text = to_prometheus(metrics);
+
+  CHECK_THAT(text, Catch::StartsWith("# HELP lag Behind.\n"
+                                     "# TYPE lag gauge\n"
+                                     "lag{peer=\"2\"} 3\n"
+                                     "lag{peer=\"3\"} 0\n"
+                                     "# HELP sync_seconds Syncs.\n"
+                                     "# TYPE sync_seconds histogram\n"
+                                     "sync_seconds_bucket{le=\"0.0001\"} 2\n"
+                                     "sync_seconds_bucket{le=\"0.0002\"} 4\n"
+                                     "sync_seconds_bucket{le=\"0.0004\"} 5\n"));
+  CHECK_THAT(text, Catch::EndsWith("sync_seconds_bucket{le=\"13.1072\"} 5\n"
+                                   "sync_seconds_bucket{le=\"+Inf\"} 6\n"
+                                   "sync_seconds_sum 100.000602\n"
+                                   "sync_seconds_count 6\n"));
 }
 
 TEST_CASE("a failed check aborts with the condition, its meaning and the values", "[base][check]") {

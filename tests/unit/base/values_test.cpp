@@ -163,7 +163,7 @@ TEST_CASE("a result without value is success until told otherwise", "[base][resu
 
 TEST_CASE("every error code has words of its own", "[base][result]") {
   std::vector<std::string_view> words;
-  for (std::uint16_t code = 0; code <= static_cast<std::uint16_t>(Errc::failed); ++code) {
+  for (std::uint16_t code = 0; code <= static_cast<std::uint16_t>(errc_last); ++code) {
     std::string_view text = to_string(static_cast<Errc>(code));
     CHECK(text != "unknown error");
     CHECK(std::find(words.begin(), words.end(), text) == words.end());

@@ -1,14 +1,21 @@
 // Op and Promise, between threads.
 #include "cluster/op.hpp"
 
+#include <array>
 #include <atomic>
 #include <coroutine>
+#include <deque>
 #include <future>
+#include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "cluster/adapters/asio.hpp"
+#include "cluster/coroutine.hpp"
 #include "net/asio.hpp"
+#include "net/lent_worker.hpp"
 #include "net/worker.hpp"
 #include "tests/catch.hpp"
 
@@ -47,7 +54,116 @@ asio::awaitable<void> add_one(Op<int> op, std::promise<int>* to) {
   to->set_value(result.value() + 1);
 }
 
+// Notes when what it holds ends.
+struct Ends {
+  explicit Ends(bool* to) : ended(to) {}
+  ~Ends() { *ended = true; }
+  bool* ended;
+};
+
+Op<int> sum_of(Op<int> a, Op<int> b, bool* ended) {
+  Ends ends(ended);
+  auto first = co_await a;
+  if (!first) co_return first;
+  auto second = co_await b;
+  if (!second) co_return second;
+  co_return *first + *second;
+}
+
+Op<int> throws() {
+  throw std::runtime_error("out of it");
+  co_return 0;
+}
+
+// Runs what it is given when it is told to; on several threads at once where asked.
+class Manual final : public cluster::Executor {
+ public:
+  void execute(cluster::Callback callback) override {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(callback));
+  }
+  bool is_current() const override { return owner_ == std::this_thread::get_id(); }
+  void own() { owner_ = std::this_thread::get_id(); }
+  bool run_one() {
+    cluster::Callback callback;
+    {
+      std::lock_guard lock(mutex_);
+      if (queue_.empty()) return false;
+      callback = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    callback();
+    return true;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<cluster::Callback> queue_;
+  std::thread::id owner_;
+};
+
 }  // namespace
+
+TEST_CASE("a function that returns an operation may be a coroutine", "[op][coroutine]") {
+  auto worker = std::make_shared<Worker>("test-deliver");
+  bool ended = false;
+  Promise<int> a(worker), b(worker);
+  auto sum = sum_of(a.op(), b.op(), &ended);
+  a.complete(1);
+  b.complete(2);
+  CHECK(sum.get().value() == 3);
+  CHECK(ended);  // Before the operation did.
+
+  Promise<int> c(worker), d(worker);
+  auto failed = sum_of(c.op(), d.op(), &ended);
+  c.complete(cluster::Error{Errc::fenced, "no"});
+  CHECK(failed.get().error().code == Errc::fenced);
+  CHECK_THAT(throws().get().error().context, Catch::Contains("out of it"));
+  worker->stop();
+}
+
+TEST_CASE("callbacks of any size run, move and end as they should", "[op]") {
+  auto token = std::make_shared<int>(0);
+  std::array<char, 100> large{};
+  {
+    cluster::Callback small = [token] { *token += 1; };
+    cluster::Callback big = [token, large] { *token += 10 + large[0]; };
+    cluster::Callback moved = std::move(small);
+    CHECK_FALSE(static_cast<bool>(small));
+    moved();
+    small = std::move(big);
+    small();
+    moved = std::move(small);
+    moved();
+    CHECK(token.use_count() == 2);
+  }
+  CHECK(*token == 21);
+  CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("what is lent runs things in order and one at a time, however it runs", "[op]") {
+  auto manual = std::make_shared<Manual>();
+  auto lent = std::make_shared<cluster::net::LentWorker>(manual);
+  std::vector<int> ran;
+  for (int i = 0; i < 3; ++i) lent->execute([&ran, i] { ran.push_back(i); });
+  CHECK(ran.empty());
+  std::thread other([&] {
+    while (manual->run_one()) {
+    }
+  });
+  lent->finish();
+  CHECK(ran == std::vector<int>{0, 1, 2});
+  other.join();
+
+  // The thread that waits is the one that would run it.
+  manual->own();
+  lent->execute([&ran] { ran.push_back(3); });
+  lent->finish();
+  CHECK(ran.size() == 4);
+  while (manual->run_one()) {
+  }
+  CHECK(ran.size() == 4);
+}
 
 TEST_CASE("get waits for a value that another thread brings", "[op]") {
   for (int i = 0; i < 500; ++i) {

@@ -179,3 +179,43 @@ TEST_CASE("a client goes from member to member until one serves it", "[replog][c
   }
   CHECK(tried == std::set<Endpoint>{first_member, second_member});
 }
+
+TEST_CASE("a call that is cancelled is not sent, and one that was sent may have been carried out",
+          "[replog][client]") {
+  Client client;
+  client.append(1);
+  client.core.on_cancel(1, client.actions);
+  REQUIRE(client.done(1) != nullptr);
+  CHECK(client.done(1)->answer.error().code == Errc::cancelled);
+  CHECK(client.done(1)->answer.error().outcome == Outcome::not_applied);
+  client.connect();
+  client.append(2);
+  CHECK(client.sent() == std::vector<ClientMessage>{{2, ClientAppend{bytes("x")}}});
+  client.core.on_cancel(2, client.actions);
+  REQUIRE(client.done(2) != nullptr);
+  CHECK(client.done(2)->answer.error().outcome == Outcome::maybe);
+
+  client.actions.clear();
+  client.say(2, ClientAppended{Position(9)});
+  client.core.on_cancel(2, client.actions);
+  CHECK(client.actions.empty());
+}
+
+TEST_CASE("calls time out each at its own time, in whatever order they came", "[replog][client]") {
+  Client client;
+  client.core.on_call(client.now, 1, ClientCatchUp{}, client.actions);
+  client.core.on_call(client.now, 2, ClientCatchUp{}, client.actions, 20s);
+  client.core.on_call(client.now, 3, ClientCatchUp{}, client.actions, 1s);
+  auto is_done = [&](std::uint64_t tag) { return client.done(tag) != nullptr; };
+  auto begin = client.now;
+  for (auto [after, first, second, third] :
+       {std::tuple{999ms, false, false, false}, std::tuple{1000ms, false, false, true},
+        std::tuple{9999ms, false, false, true}, std::tuple{10000ms, true, false, true},
+        std::tuple{20000ms, true, true, true}}) {
+    client.now = begin + after;
+    client.core.on_time(client.now, client.actions);
+    CHECK(is_done(1) == first);
+    CHECK(is_done(2) == second);
+    CHECK(is_done(3) == third);
+  }
+}

@@ -355,7 +355,7 @@ TEST_CASE("an append that never left its old leader may be sent to it again", "[
 TEST_CASE("appends wait for a leader, and travel to the one that appears", "[replog][core]") {
   Replica member;
   CHECK(member.append({5, bytes("x"), 0}).empty());
-  member.core.forget_append(4);
+  member.core.forget_appends({4});
 
   Effects effects = member.hear(two, Replica::beat(ballot(3, 2), 1));
 
@@ -366,7 +366,7 @@ TEST_CASE("appends wait for a leader, and travel to the one that appears", "[rep
 TEST_CASE("an append whose caller gave up before it left never leaves", "[replog][core]") {
   Replica member;
   member.append({5, bytes("x"), 0});
-  member.core.forget_append(5);
+  member.core.forget_appends({5});
 
   CHECK(sent<Forward>(member.hear(two, Replica::beat(ballot(3, 2), 1)).now).empty());
 }

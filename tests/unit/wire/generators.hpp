@@ -61,7 +61,7 @@ class Generator {
   }
   Endpoint endpoint() { return {.host = text(), .port = static_cast<std::uint16_t>(below(65536))}; }
   Error error() {
-    return {.code = static_cast<Errc>(below(static_cast<std::uint64_t>(Errc::failed) + 1)),
+    return {.code = static_cast<Errc>(below(static_cast<std::uint64_t>(errc_last) + 1)),
             .context = text(),
             .outcome = coin() ? Outcome::maybe : Outcome::not_applied};
   }
@@ -369,7 +369,7 @@ class Generator {
     auto metric = [&] {
       return Metric{.name = text(),
                     .help = text(),
-                    .kind = static_cast<Metric::Kind>(below(2)),
+                    .kind = static_cast<Metric::Kind>(below(3)),
                     .value = static_cast<double>(small_number()) / 8};
     };
     return {wire::Done{},
