@@ -1,5 +1,6 @@
 """The tools explain themselves, refuse what they do not know, and tell the truth by exit code."""
 import os
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -68,6 +69,41 @@ class Tools(unittest.TestCase):
                 self.assertIn(verdict, done.stdout)
                 if code:
                     self.assertIn("replay: sim --seeds 3..4", done.stdout)
+
+    def test_a_test_that_passes_when_run_again_alone_is_named_and_counts_as_passed(self):
+        broken = self.run_tests({"steady": "exit 0", "broken": "exit 1"})
+        self.assertEqual(1, broken.returncode, broken.stdout)
+        self.assertTrue(broken.stdout.endswith("1 passed, 1 failed\n"), broken.stdout)
+        self.assertNotIn("only when run again", broken.stdout)
+
+        flaky = self.run_tests({"steady": "exit 0", "flaky (a+b)": "mkdir was || exit 0; exit 1"})
+        self.assertEqual(0, flaky.returncode, flaky.stdout)
+        self.assertTrue(flaky.stdout.endswith(
+            "passed only when run again alone: flaky (a+b)\n2 passed, 0 failed\n"), flaky.stdout)
+
+    def test_no_test_at_all_is_a_failure(self):
+        none = self.run_tests({})
+        self.assertEqual(1, none.returncode, none.stdout)
+        self.assertTrue(none.stdout.endswith("0 passed, 1 failed\n"), none.stdout)
+
+    def run_tests(self, tests):
+        """What tools/test says in a tree that has only these tests: shell scripts by name."""
+        with tempfile.TemporaryDirectory() as folder:
+            build = os.path.join(folder, "build", "dev")
+            for path in (build, os.path.join(folder, "tools"), os.path.join(folder, "bin")):
+                os.makedirs(path)
+            shutil.copy(os.path.join(ROOT, "tools", "test"), os.path.join(folder, "tools", "test"))
+            for stub in ("tools/setup", "tools/check", "bin/cmake"):
+                path = os.path.join(folder, stub)
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write("#!/bin/bash\nexit 0\n")
+                os.chmod(path, 0o755)
+            with open(os.path.join(build, "CTestTestfile.cmake"), "w", encoding="utf-8") as file:
+                for name, script in tests.items():
+                    file.write(f'add_test([=[{name}]=] /bin/bash -c [=[{script}]=])\n')
+            env = dict(os.environ, PATH=os.path.join(folder, "bin") + ":" + os.environ["PATH"])
+            return subprocess.run([os.path.join(folder, "tools", "test")], env=env,
+                                  capture_output=True, text=True, timeout=120, check=False)
 
     @staticmethod
     def build_folder():

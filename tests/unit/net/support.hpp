@@ -42,7 +42,7 @@ inline const Endpoint any_port{.host = "127.0.0.1", .port = 0};
 
 // Polls `condition` until it holds; false after ten seconds.
 inline bool eventually(const std::function<bool()>& condition) {
-  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (std::chrono::steady_clock::now() < end) {
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -77,7 +77,7 @@ class Recorder : public SessionHandler {
   template <class F>
   bool wait(F condition) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(20), condition);
+    return changed_.wait_for(lock, std::chrono::seconds(60), condition);
   }
   bool wait_messages(std::size_t n) {
     return wait([&] { return messages.size() >= n; });

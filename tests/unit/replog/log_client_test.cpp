@@ -3,8 +3,7 @@
 
 #include <optional>
 
-#include "tests/unit/replog/support.hpp"
-#include "tests/unit/sockets.hpp"
+#include "tests/unit/replog/replicas.hpp"
 
 using namespace cluster;
 using namespace cluster::replog::test;
@@ -19,6 +18,8 @@ class Served {
       peers_.push_back({NodeId(i), {"127.0.0.1", cluster::test::free_port()}});
     }
     for (std::size_t i = 0; i < 3; ++i) start(i);
+    while (!logs_[0]->start_writer().get()) {
+    }
   }
 
   void start(std::size_t i) {
@@ -28,8 +29,9 @@ class Served {
     options.members = peers_;
     options.cluster = ClusterUid(7);
     options.serve_clients = true;
-    options.election_timeout = 300ms;
-    options.heartbeat_interval = 40ms;
+    options.election_timeout = election_timeout;
+    options.heartbeat_interval = 50ms;
+    options.request_timeout = 60s;
     auto log = Log::open(runtime, options);
     if (!log) FAIL(log.error().message());
     logs_[i].emplace(*std::move(log));
@@ -51,7 +53,7 @@ class Served {
     return *std::move(client);
   }
 
-  Duration request_timeout = 30s;
+  Duration request_timeout = 60s;
   Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
 
  private:

@@ -11,10 +11,11 @@
 
 #include "cluster/log.hpp"
 #include "replog/force_new_cluster.hpp"
-#include "tests/unit/replog/support.hpp"
+#include "tests/unit/replog/replicas.hpp"
 
 using namespace cluster;
 using replog::test::bytes;
+using replog::test::comes_true;
 using replog::test::one;
 using replog::test::TemporaryFolder;
 using replog::test::three;
@@ -59,13 +60,16 @@ class Group {
       founders_.push_back({NodeId(i), {"127.0.0.1", port_for_test()}});
     }
     for (const Peer& peer : founders_) start(peer.id);
+    // So that nobody waits for an election's timeout.
+    while (!(*this)[1].start_writer().get()) {
+    }
   }
 
   LogOptions options() const {
     LogOptions made;
-    made.election_timeout = 1000ms;
-    made.heartbeat_interval = 40ms;
-    made.request_timeout = 30s;
+    made.election_timeout = replog::test::election_timeout;
+    made.heartbeat_interval = 50ms;
+    made.request_timeout = 60s;
     return made;
   }
   LogOptions founder(NodeId id) const {
@@ -106,13 +110,11 @@ class Group {
 
   // Until its promotion is not refused any more.
   void promote(Log& at, NodeId id) {
-    for (int i = 0; i < 500; ++i) {
+    CHECK(comes_true([&] {
       auto result = at.change_members({SetMemberRole{id}}).get();
-      if (result) return;
-      REQUIRE(result.error().outcome == Outcome::not_applied);
-      std::this_thread::sleep_for(20ms);  // poll: it catches up meanwhile
-    }
-    FAIL("never promoted");
+      if (!result) REQUIRE(result.error().outcome == Outcome::not_applied);
+      return result.has_value();
+    }));
   }
   // Whoever leads: the one that did may just have been stopped.
   void append(Log& at, const std::string& text) {
@@ -185,13 +187,12 @@ TEST_CASE("a member that was removed says so to its callers", "[replog][members]
   done(group[1].change_members({RemoveMember{three}}));
 
   // It hears of it when the others have fallen silent; until then they take what it hands on.
-  Result<Position> answer = Position(1);
-  for (int i = 0; i < 200 && answer; ++i) {
-    answer = group[3].append(bytes("y")).get();
-    if (answer) std::this_thread::sleep_for(50ms);  // poll
-  }
-  REQUIRE_FALSE(answer);
-  Error error = answer.error();
+  Error error;
+  REQUIRE(comes_true([&] {
+    auto answer = group[3].append(bytes("y")).get();
+    if (!answer) error = answer.error();
+    return !answer;
+  }));
   CHECK(error.code == Errc::closed);
   CHECK_THAT(error.context, Contains("removed"));
   CHECK(ids_of(group[1].members()) == std::vector<NodeId>{one, two});
@@ -244,10 +245,9 @@ TEST_CASE("a member is replaced under load, and no append is lost", "[replog][me
   });
 
   NodeId four = group.join(group[2]);
-  for (int i = 0; i < 500; ++i) {
-    if (group[2].change_members({SetMemberRole{four}, RemoveMember{three}}).get()) break;
-    std::this_thread::sleep_for(20ms);  // poll: it catches up meanwhile
-  }
+  CHECK(comes_true([&] {  // It catches up meanwhile.
+    return group[2].change_members({SetMemberRole{four}, RemoveMember{three}}).get().has_value();
+  }));
   is_over = true;
   load.join();
 

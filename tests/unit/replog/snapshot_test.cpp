@@ -7,8 +7,7 @@
 #include "cluster/log.hpp"
 #include "replog/force_new_cluster.hpp"
 #include "replog/snapshot_files.hpp"
-#include "tests/unit/replog/support.hpp"
-#include "tests/unit/sockets.hpp"
+#include "tests/unit/replog/replicas.hpp"
 
 using namespace cluster;
 using namespace cluster::replog::test;
@@ -17,13 +16,6 @@ using namespace std::chrono_literals;
 using Catch::Contains;
 
 namespace {
-
-template <class T>
-T get(Op<T> op) {
-  Result<T> result = op.get();
-  if (!result) FAIL(result.error().message());
-  return *std::move(result);
-}
 
 // Everything that was appended, in order. Large enough snapshots to come in pieces.
 class Lines final : public StateMachine {
@@ -95,9 +87,9 @@ struct Machines {
     options.self = peers[i].id;
     options.members = peers;
     options.cluster = ClusterUid(7);
-    options.election_timeout = 300ms;
-    options.heartbeat_interval = 40ms;
-    options.request_timeout = 30s;
+    options.election_timeout = election_timeout;
+    options.heartbeat_interval = 50ms;
+    options.request_timeout = 60s;
     options.snapshots = policy;
     options.catch_up_bytes_per_second = rate;
     machines[i] = std::make_unique<Lines>();
@@ -111,6 +103,8 @@ struct Machines {
   }
   void start_all() {
     for (std::size_t i = 0; i < logs.size(); ++i) start(i);
+    while (!logs[0]->start_writer().get()) {
+    }
   }
   void stop(std::size_t i) { logs[i].reset(); }
   Log& operator[](std::size_t i) { return *logs[i]; }

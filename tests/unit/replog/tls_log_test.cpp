@@ -2,7 +2,7 @@
 #include "cluster/log.hpp"
 #include "replog/messages.hpp"
 #include "tests/unit/net/tls_support.hpp"
-#include "tests/unit/replog/support.hpp"
+#include "tests/unit/replog/replicas.hpp"
 
 using namespace cluster;
 using namespace net_test;
@@ -25,8 +25,9 @@ LogOptions options_of(std::uint64_t id, const std::vector<Peer>& members, std::s
   options.self = NodeId(id);
   options.members = members;
   options.cluster = ClusterUid(7);
-  options.election_timeout = 300ms;
-  options.heartbeat_interval = 40ms;
+  options.election_timeout = replog::test::election_timeout;
+  options.heartbeat_interval = 50ms;
+  options.request_timeout = 60s;
   return options;
 }
 
@@ -63,6 +64,8 @@ TEST_CASE("members agree over TLS, each with a certificate of its own", "[replog
     auto log = Log::open(runtimes.back(), options_of(id, members, folder / std::to_string(id)));
     REQUIRE(log);
     logs.push_back(*std::move(log));
+  }
+  while (!logs[0].start_writer().get()) {
   }
   for (auto& log : logs) {
     auto at = log.append(Bytes(std::string("over TLS"))).get();
