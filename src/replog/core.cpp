@@ -237,7 +237,7 @@ void Core::tell_leadership(Effects& effects) {
 }
 
 Metrics Core::metrics() const {
-  return {
+  Metrics metrics = {
       counter("cluster_log_elections_total", "Elections this member began.", counters_.elections),
       counter("cluster_log_terms_led_total", "Terms this member led.", counters_.terms_led),
       counter("cluster_log_step_downs_total", "Terms this member gave up.", counters_.step_downs),
@@ -256,10 +256,35 @@ Metrics Core::metrics() const {
       gauge("cluster_log_damaged", "Entries that are damaged now.", damage_.count()),
       gauge("cluster_log_disk_stalled", "1 while no sync finishes.", is_disk_stalled_ ? 1 : 0),
       gauge("cluster_log_leading", "1 while this member leads.", role_ == Role::leader ? 1 : 0),
+      gauge("cluster_log_leader", "The leader's id as this member knows it; 0: none.",
+            leader_.value()),
       gauge("cluster_log_term", "The term as this member knows it.", term_of(leader_ballot_)),
+      gauge("cluster_log_ballot_round", "The highest round of a ballot that was seen.",
+            highest_.round),
       gauge("cluster_log_chosen_end", "Positions before it are chosen.", chosen_end_.value()),
+      gauge("cluster_log_first", "Older positions are not kept.", kept_from_.value()),
       gauge("cluster_log_window_bytes", "Memory of recent entries.", acceptor_.window().bytes()),
+      gauge("cluster_log_waiting_entries", "Appends of this member that no leader was sent.",
+            waiting_.size()),
+      gauge("cluster_log_forwarded_entries", "Appends of this member that the leader has.",
+            forwarded_.size()),
+      gauge("cluster_log_queued_entries", "As leader: entries that have no position yet.",
+            pipeline_ ? pipeline_->queued_entries() : 0),
+      gauge("cluster_log_queued_bytes", "As leader: bytes of those.",
+            pipeline_ ? pipeline_->queued_bytes() : 0),
+      gauge("cluster_log_flight_entries", "As leader: entries proposed and not chosen.",
+            pipeline_ ? pipeline_->flight_entries() : 0),
+      gauge("cluster_log_flight_bytes", "As leader: bytes of those.",
+            pipeline_ ? pipeline_->flight_bytes() : 0),
   };
+  if (!pipeline_) return metrics;
+  for_each_peer([&](NodeId peer) {
+    Position has = std::max(pipeline_->chosen_end_of(peer), Position(1));
+    std::uint64_t lag = has < chosen_end_ ? distance(has, chosen_end_) : 0;
+    metrics.push_back(gauge(labelled("cluster_log_peer_lag", "peer", std::to_string(peer.value())),
+                            "As leader: chosen positions that a member lacks.", lag));
+  });
+  return metrics;
 }
 
 std::string_view name_of(const Message& message) {

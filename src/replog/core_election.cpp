@@ -144,7 +144,9 @@ void Core::on(Time now, NodeId from, const Prepare& asked, Effects& effects) {
   if (!can_vouch(asked.from, "a candidate")) return;
   if (asked.ballot > acceptor_.promised()) {
     if (role_ == Role::leader) {
-      stop_leading(now, "a higher ballot was prepared", effects);
+      bool is_handed_over = hand_over_ && hand_over_->to == from;
+      stop_leading(now, is_handed_over ? "it handed over" : "a higher ballot was prepared",
+                   effects);
     } else if (role_ != Role::follower) {
       become_follower(now, "a higher ballot was prepared", effects);
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/compression.hpp"
+#include "base/metrics.hpp"
 
 namespace cluster::replog {
 namespace {
@@ -612,25 +613,32 @@ void Driver::publish() { publish_(snapshot_); }
 Metrics Driver::metrics() const {
   Metrics metrics = core_.metrics();
   for (Metric& metric : links_->metrics()) metrics.push_back(std::move(metric));
-  metrics.push_back({"cluster_log_groups_total", "Groups made durable.", Metric::Kind::counter,
-                     static_cast<double>(committer_.groups())});
-  metrics.push_back({"cluster_log_changes_total", "Changes in those groups.", Metric::Kind::counter,
-                     static_cast<double>(committer_.changes())});
-  metrics.push_back({"cluster_log_sync_seconds", "How long the last group took.",
-                     Metric::Kind::gauge,
-                     static_cast<double>(committer_.last_write().count()) / 1e6});
-  metrics.push_back({"cluster_log_garbage_total", "Messages that made no sense.",
-                     Metric::Kind::counter, static_cast<double>(garbage_)});
-  if (applier_) {
-    metrics.push_back({"cluster_log_applied_end", "The state machine has what is before it.",
-                       Metric::Kind::gauge, static_cast<double>(applier_->applied_end().value())});
-    metrics.push_back({"cluster_log_snapshots_total", "Snapshots taken.", Metric::Kind::counter,
-                       static_cast<double>(applier_->snapshots())});
-    metrics.push_back({"cluster_log_restores_total", "Times the state was restored.",
-                       Metric::Kind::counter, static_cast<double>(applier_->restores())});
-  }
-  metrics.push_back({"cluster_log_failed", "1 when this replica has stopped for good.",
-                     Metric::Kind::gauge, has_failed() ? 1.0 : 0.0});
+  auto is_open = [](const auto& append) { return append.has_value(); };
+  metrics.insert(
+      metrics.end(),
+      {
+          counter("cluster_log_groups_total", "Groups made durable.", committer_.groups()),
+          counter("cluster_log_changes_total", "Changes in those groups.", committer_.changes()),
+          counter("cluster_log_garbage_total", "Messages that made no sense.", garbage_),
+          gauge("cluster_log_open_appends", "Appends of this member's callers under way.",
+                std::count_if(open_appends_.begin(), open_appends_.end(), is_open)),
+          gauge("cluster_log_open_bytes", "Bytes of those.", open_bytes_),
+          gauge("cluster_log_failed", "1 when this replica has stopped for good.",
+                has_failed() ? 1 : 0),
+          gauge("cluster_log_ready", "1 while it can be used: see Log::health().",
+                health_.is_ready ? 1 : 0),
+      });
+  committer_.write_times().list("cluster_log_sync_seconds", "How long groups took to be durable.",
+                                metrics);
+  committer_.group_sizes().list("cluster_log_group_changes", "How many changes groups had.",
+                                metrics);
+  if (!applier_) return metrics;
+  metrics.push_back(gauge("cluster_log_applied_end", "The state machine has what is before it.",
+                          applier_->applied_end().value()));
+  metrics.push_back(
+      counter("cluster_log_snapshots_total", "Snapshots taken.", applier_->snapshots()));
+  metrics.push_back(
+      counter("cluster_log_restores_total", "Times the state was restored.", applier_->restores()));
   return metrics;
 }
 

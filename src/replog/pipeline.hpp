@@ -36,6 +36,11 @@ class Pipeline {
   Pipeline(NodeId self, const Configuration&, Ballot, Position first, PipelineLimits, Time now);
 
   Ballot ballot() const { return ballot_; }
+  // What has not gone out, and what has and is not settled.
+  std::size_t queued_entries() const { return queue_.size(); }
+  std::size_t queued_bytes() const { return queue_bytes_; }
+  std::size_t flight_entries() const { return flights_.size(); }
+  std::size_t flight_bytes() const { return flight_bytes_; }
   Position next() const { return next_; }
 
   // False when the queue is full.

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/metrics.hpp"
 #include "cluster/result.hpp"
 #include "runtime/host.hpp"
 
@@ -53,7 +54,8 @@ class Committer {
   bool has_failed() const { return has_failed_; }
   std::uint64_t groups() const { return groups_; }
   std::uint64_t changes() const { return changes_; }
-  Duration last_write() const { return last_write_; }
+  const Histogram& write_times() const { return write_times_; }  // Microseconds.
+  const Histogram& group_sizes() const { return group_sizes_; }  // Changes.
 
  private:
   template <class T>
@@ -70,6 +72,7 @@ class Committer {
     is_writing_ = true;
     groups_ += 1;
     changes_ += gathered_.size();
+    group_sizes_.add(gathered_.size());
     writing_then_ = std::exchange(gathered_then_, {});
     started_at_ = host_.now();
     auto finish = lifeline_.guard([this](Result<void> result) { end(std::move(result)); });
@@ -84,7 +87,7 @@ class Committer {
 
   void end(Result<void> result) {
     is_writing_ = false;
-    last_write_ = host_.now() - started_at_;
+    write_times_.add(static_cast<std::uint64_t>((host_.now() - started_at_).count()));
     if (!result) {
       has_failed_ = true;
       return on_failure_(result.error());
@@ -107,7 +110,8 @@ class Committer {
   std::uint64_t groups_ = 0;
   std::uint64_t changes_ = 0;
   Time started_at_{};
-  Duration last_write_{};
+  Histogram write_times_{50, 1'000'000};
+  Histogram group_sizes_{1, 1};
   Lifeline lifeline_;
 };
 
