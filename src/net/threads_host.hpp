@@ -30,6 +30,7 @@ class ThreadsHost final : public runtime::Host {
   bool on_node_thread() const override { return loop_.is_current(); }
   void post_disk(Callback callback) override { disk_.execute(std::move(callback)); }
   void post_background(Callback callback) override;
+  bool lends_background() const override { return lent_background_ != nullptr; }
   void finish_background() override;
   void post_group(Callback group) override;
   void finish_groups() override;

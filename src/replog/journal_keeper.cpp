@@ -45,7 +45,8 @@ Keeper::Keeper(Folder& folder, KeeperOptions options, std::uint64_t first_ready,
       spares_(std::move(spares)),
       bytes_(bytes) {
   for (std::uint64_t at = first_ready; at <= last; ++at) ready_.push_back(at);
-  if (options_.has_thread) thread_ = std::thread([this] { run(); });
+  bool has_thread = options_.has_thread && !options_.prepare_on;
+  if (has_thread) thread_ = std::thread([this] { run(); });
 }
 
 Keeper::~Keeper() {
@@ -55,6 +56,33 @@ Keeper::~Keeper() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
+  gate_->close();
+}
+
+// There is a piece to be done.
+void Keeper::prepare() {
+  if (!options_.prepare_on) return wake_.notify_all();
+  {
+    std::lock_guard lock(mutex_);
+    if (is_posted_) return;
+    is_posted_ = true;
+  }
+  options_.prepare_on([gate = gate_, this] { gate->enter([this] { prepare_there(); }); });
+}
+
+void Keeper::prepare_there() {
+  bool is_done = false;
+  {
+    std::lock_guard work(work_mutex_);
+    is_done = step().has_value();
+  }
+  bool is_urgent = false;
+  {
+    std::lock_guard lock(mutex_);
+    is_posted_ = false;
+    is_urgent = has_work() && ready_.empty();
+  }
+  if (is_done && is_urgent) prepare();
 }
 
 std::uint64_t Keeper::bytes() const {
@@ -90,7 +118,7 @@ void Keeper::give_back(std::uint64_t sequence, std::uint64_t bytes) {
     std::lock_guard lock(mutex_);
     old_.push_back({sequence, bytes});
   }
-  wake_.notify_all();
+  prepare();
 }
 
 void Keeper::committed(std::uint64_t bytes, bool is_filling) {
@@ -103,7 +131,9 @@ void Keeper::committed(std::uint64_t bytes, bool is_filling) {
     has_piece_to_do = owed_ >= std::min<std::uint64_t>(piece_bytes, options_.segment_bytes);
     if (has_piece_to_do) owed_ = 0;
   }
-  if (options_.has_thread) {
+  if (options_.prepare_on) {
+    if (has_piece_to_do) prepare();
+  } else if (options_.has_thread) {
     wake_.notify_all();
   } else if (has_piece_to_do) {
     std::lock_guard work(work_mutex_);

@@ -3,7 +3,8 @@
 //
 // Zeroes are what makes a sync cheap (the blocks are there, only data moves) and a torn write known
 // from damage. They are written ahead of need, in small pieces: by a thread of its own, or, where
-// the host wants none, a piece with every so many bytes that are committed.
+// the host wants none, a piece with every so many bytes that are committed; at once, or where the
+// host says.
 //
 // Order of what must not be lost, each step durable before the next begins:
 //   an old segment becomes a spare:    renamed away, directory synced; only then written to
@@ -15,12 +16,15 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
 
+#include "cluster/op.hpp"
 #include "replog/journal_files.hpp"
 #include "replog/journal_format.hpp"
+#include "runtime/gate.hpp"
 
 namespace cluster::replog::journal {
 
@@ -32,6 +36,7 @@ struct KeeperOptions {
   std::uint64_t segment_bytes = 0;
   std::uint64_t bytes_max = 0;
   bool has_thread = true;
+  std::function<void(Callback)> prepare_on;  // Instead of the thread.
 };
 
 class Keeper {
@@ -62,6 +67,8 @@ class Keeper {
   };
 
   void run();
+  void prepare();
+  void prepare_there();
   bool has_work() const;  // With `mutex_` held.
   Result<void> step();    // With `work_mutex_` held.
   Result<void> retire(Old);
@@ -89,6 +96,8 @@ class Keeper {
   bool is_wanted_ = false;
   bool has_failed_ = false;
   bool is_stopping_ = false;
+  bool is_posted_ = false;  // `prepare_there` is on its way.
+  std::shared_ptr<runtime::Gate> gate_ = std::make_shared<runtime::Gate>();
   std::thread thread_;
 };
 

@@ -124,7 +124,8 @@ Result<void> JournalStore::open(bool is_new) {
   keeper_ = std::make_unique<Keeper>(*folder_,
                                      KeeperOptions{.segment_bytes = options_.segment_bytes,
                                                    .bytes_max = options_.bytes_max,
-                                                   .has_thread = options_.has_thread},
+                                                   .has_thread = options_.has_thread,
+                                                   .prepare_on = options_.prepare_on},
                                      active + 1, std::max(recovered->last_file, active),
                                      recovered->bytes, std::move(recovered->spares));
   if (is_new) return make_first();

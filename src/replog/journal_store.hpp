@@ -1,9 +1,11 @@
 // The store in a journal: preallocated segments, one sync for each group. docs/journal.md.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "cluster/op.hpp"
 #include "replog/directory.hpp"
 #include "replog/journal_files.hpp"
 #include "replog/store.hpp"
@@ -15,6 +17,8 @@ struct JournalOptions {
   std::uint64_t segment_bytes = 16 << 20;             // Lowered where `bytes_max` asks for it.
   // Segments are prepared by a thread of the store's own; otherwise in small steps inside `commit`.
   bool has_thread = true;
+  // Where given, they are prepared there, in small steps, and the store has no thread.
+  std::function<void(Callback)> prepare_on;
   std::uint64_t seed = 0;  // Of what tells a segment from earlier ones; 0: from the system.
 };
 

@@ -76,10 +76,15 @@ Result<Opened> recover_from(std::shared_ptr<Store> store, const LogOptions& opti
   return Opened{std::move(store), *std::move(recovered), *std::move(snapshots)};
 }
 
-Result<Opened> open_directory(const LogOptions& options) {
+Result<Opened> open_directory(runtime::Host& host, const LogOptions& options) {
   Identity identity{
       .cluster = options.cluster, .member = options.self, .incarnation = system_random() | 1};
-  auto store = open_store(options.directory, identity, options.store, options.store_bytes_max);
+  std::function<void(Callback)> prepare_on;
+  if (host.lends_background()) {
+    prepare_on = [&host](Callback step) { host.post_background(std::move(step)); };
+  }
+  auto store = open_store(options.directory, identity, options.store, options.store_bytes_max,
+                          std::move(prepare_on));
   if (!store) return std::move(store).error();
   return recover_from(*std::move(store), options);
 }
@@ -419,7 +424,7 @@ Log make_log(runtime::Host& host, runtime::ListenerId listener, LogOptions optio
 
 Result<Log> open_listening(runtime::Host& host, LogOptions options) {
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
-  auto opened = open_directory(options);
+  auto opened = open_directory(host, options);
   if (!opened) return std::move(opened).error();
   auto endpoint =
       listening_endpoint(options, opened->store->identity(), opened->recovered.configuration);
@@ -438,7 +443,7 @@ ClusterUid cluster_of(const Log& log) { return LogAccess::impl(log).options.clus
 
 Result<Log> open_on(runtime::Host& host, runtime::ListenerId listener, LogOptions options) {
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
-  auto opened = open_directory(options);
+  auto opened = open_directory(host, options);
   if (!opened) return std::move(opened).error();
   return make_log(host, listener, std::move(options), *std::move(opened));
 }

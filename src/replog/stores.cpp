@@ -8,12 +8,14 @@
 namespace cluster::replog {
 
 Result<std::unique_ptr<Store>> open_store(const std::string& directory, const Identity& expected,
-                                          StoreKind kind, std::uint64_t bytes_max) {
+                                          StoreKind kind, std::uint64_t bytes_max,
+                                          std::function<void(Callback)> prepare_on) {
   auto opened = Directory::open(directory, expected, kind);
   if (!opened) return std::move(opened).error();
   if (kind == StoreKind::lmdb) return open_lmdb_store(*std::move(opened), bytes_max);
   JournalOptions options;
   options.bytes_max = bytes_max;
+  options.prepare_on = std::move(prepare_on);
   return open_journal_store(*std::move(opened), options);
 }
 

@@ -41,6 +41,8 @@ class Host {
   // Runs on a thread for long work that nobody waits for, one after another in order. Any thread
   // may call.
   virtual void post_background(Callback) = 0;
+  // It is not a thread of ours: work that would have one of its own goes there too.
+  virtual bool lends_background() const { return false; }
   // Returns when what was posted there before has run. Not on a thread of the host's own.
   virtual void finish_background() {
     std::promise<void> done;
