@@ -34,6 +34,14 @@ class KeyHistory {
     return slot(number);
   }
 
+  // The change will be looked at soon.
+  void fetch_ahead(std::uint64_t number) const {
+    if (number >= end_) return;
+    const KeyChange& change = slot(number);
+    __builtin_prefetch(change.now.get());
+    __builtin_prefetch(change.before.get());
+  }
+
   // The first change of `revision` or later.
   std::uint64_t find(Revision revision) const {
     std::uint64_t low = first_;

@@ -415,7 +415,8 @@ KeysApply::Answer KeysApply::on(const SetHistoryPolicy& body) {
 }
 
 void KeysApply::trim_history() {
-  // Each command forgets more than it made: what is over goes, however much a compaction left.
+  // Each command forgets more than it made: what is over goes, however much a compaction left. Its
+  // own changes stay until the next: those who watch are told them.
   constexpr std::uint64_t forgotten_each_time = 64;
   const HistoryPolicy& policy = state_.policy_;
   const std::uint64_t newest = state_.revision_.value();
@@ -424,7 +425,7 @@ void KeysApply::trim_history() {
   }
   KeyHistory& history = state_.history_;
   std::uint64_t budget = forgotten_each_time + 2 * (history.end() - first_change_);
-  for (; budget > 0 && !history.empty(); --budget) {
+  for (; budget > 0 && history.first() < first_change_; --budget) {
     const Revision oldest = history.at(history.first()).now->fields().modified;
     if (oldest > state_.compacted_) {
       if (policy.bytes == 0 || state_.history_bytes_ <= policy.bytes) return;
@@ -440,6 +441,7 @@ void KeysApply::forget_oldest_change() {
   subtract(state_.tables_, change_row_of(number, *now));
   state_.history_bytes_ -= now->size();
   state_.history_.pop();
+  state_.history_.fetch_ahead(number + 4);
   auto found = state_.spaces_.find(now->fields().space);
   CLUSTER_CHECK(found != state_.spaces_.end(), "a namespace stays while its changes are kept");
   KeySpace& space = found->second;

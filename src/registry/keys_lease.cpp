@@ -58,10 +58,15 @@ KeysApply::Answer KeysApply::on(const GrantLease& body) {
   auto [found, is_new] = state_.leases_.try_emplace(body.lease);
   KeyLease& lease = found->second;
   if (!is_new) {
-    // The same caller, who did not hear of the first time. Another would have to draw the same
-    // number by chance.
-    if (lease.ttl == body.ttl) return changed();
-    return {Errc::already_exists, name_of(body.lease) + " exists, with another time to live"};
+    // The same caller, who did not hear of the first time and counts from the second. Another would
+    // have to draw the same number by chance.
+    if (lease.ttl != body.ttl) {
+      return {Errc::already_exists, name_of(body.lease) + " exists, with another time to live"};
+    }
+    subtract(state_.tables_, row_of(lease));
+    ++lease.renewals;
+    add(state_.tables_, row_of(lease));
+    return changed();
   }
   lease.id = body.lease;
   lease.ttl = body.ttl;

@@ -32,6 +32,10 @@ template <class Visit>
 void KeysRead::visit(const KeySpace& space, const KeyRange& range, Revision at, Visit visit) const {
   if (range.is_empty()) return;
   if (!at || at == state_.revision_) {
+    if (range.is_single_key()) {
+      if (const RecordRef* one = space.live.find(range.begin)) visit(**one);
+      return;
+    }
     for (auto key = space.live.lower_bound(range.begin);
          !key.at_end() && range.contains((*key)->key()); key.next()) {
       if (!visit(**key)) return;
@@ -57,15 +61,17 @@ RangeResult KeysRead::range(const KeySpace& space, const KeyRange& range,
                             const RangeOptions& options, std::size_t& answer_bytes) const {
   const bool is_newest = !options.at || options.at == state_.revision_;
   RangeResult result{.revision = options.at ? options.at : state_.revision_};
-  if (is_newest) result.count = space.live.count(range);
+  // By the sizes of nodes, unless the key is looked up anyway.
+  const bool is_counted = is_newest && (options.count_only || !range.is_single_key());
+  if (is_counted) result.count = space.live.count(range);
   if (is_newest && options.count_only) return result;
 
   const std::size_t bytes_max = std::min(options.bytes_max, state_.limits_.answer_bytes_max);
   std::size_t bytes = 0;
   bool is_full = options.count_only;
   visit(space, range, options.at, [&](const KeyRecord& record) {
-    if (!is_newest) ++result.count;
-    if (is_full) return !is_newest;  // Only counted on.
+    if (!is_counted) ++result.count;
+    if (is_full) return !is_counted;  // Only counted on.
     const std::size_t size = record.key().size() + (options.keys_only ? 0 : record.value().size());
     const bool has_room =
         (options.limit == 0 || result.keys.size() < options.limit) &&
@@ -74,7 +80,7 @@ RangeResult KeysRead::range(const KeySpace& space, const KeyRange& range,
     if (!has_room) {
       is_full = true;
       result.has_more = true;
-      return !is_newest;
+      return !is_counted;
     }
     bytes += size;
     answer_bytes += size;

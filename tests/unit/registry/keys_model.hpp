@@ -157,7 +157,8 @@ class KeysModel {
     }
   }
   void on(const std::string&, const registry::GrantLease& body, registry::KeyAnswer&) {
-    leases_.try_emplace(body.lease, Lease{.ttl = body.ttl});
+    auto [found, is_new] = leases_.try_emplace(body.lease, Lease{.ttl = body.ttl});
+    if (!is_new) ++found->second.renewals;
   }
   void on(const std::string&, const registry::KeepAlive& body, registry::KeyAnswer& answer) {
     for (LeaseId lease : body.leases) {
