@@ -93,7 +93,8 @@ TEST_CASE("every call ends with its own deadline, and what was sent to nobody is
   }
 
   one.bring_others();
-  get(one.log().append(bytes("after")));
+  get(one.members[1].append(bytes("after")));  // At the leader, behind what may have been sent.
+  CHECK(texts_of(one.members[1]) == std::vector<std::string>{"before", "after"});
   CHECK(texts_of(one.log()) == std::vector<std::string>{"before", "after"});
 }
 
@@ -110,7 +111,8 @@ TEST_CASE("every call can be cancelled, from any thread, and leaves its queue",
   }
 
   one.bring_others();
-  get(one.log().append(bytes("after")));
+  get(one.members[1].append(bytes("after")));  // At the leader, behind what may have been sent.
+  CHECK(texts_of(one.members[1]) == std::vector<std::string>{"before", "after"});
   CHECK(texts_of(one.log()) == std::vector<std::string>{"before", "after"});
 }
 
