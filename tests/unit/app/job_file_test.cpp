@@ -95,6 +95,13 @@ TEST_CASE("what is no TOML is refused with its place", "[app][job_file]") {
   CHECK(refusal_of("shell = 'a'\nshell = 'b'").starts_with("job.toml:2:"));
 }
 
+TEST_CASE("a heading that is no key is refused, wherever it goes wrong", "[app][job_file]") {
+  for (const char* heading : {"[?]", "[=x]", "[[ . ]]", "[a.]", "[a.?]", "[", "[[", "[a"}) {
+    INFO(heading);
+    CHECK(refusal_of("name = \"a\"\n" + std::string(heading) + "\n").starts_with("job.toml:"));
+  }
+}
+
 TEST_CASE("an unknown key is refused, with the one that was probably meant", "[app][job_file]") {
   CHECK(refusal_of("shell = 'true'\ninstnces = 3") ==
         "job.toml:2:1: unknown key 'instnces'; did you mean 'instances'?");
