@@ -15,17 +15,21 @@ def run(tool, *arguments, cwd=None, env=None):
 
 class Tools(unittest.TestCase):
     def test_help_says_how_to_call_from_anywhere(self):
-        for tool in ("tools/setup", "tools/check", "tools/fix", "tools/test"):
+        for tool in ("tools/setup", "tools/check", "tools/fix", "tools/test", "tools/fuzz"):
             done = run(tool, "--help", cwd="/")
             self.assertEqual(0, done.returncode, tool)
             self.assertIn("Usage: " + tool, done.stdout)
 
     def test_an_unknown_argument_is_refused(self):
-        for tool, argument in (("tools/setup", "--lots"), ("tools/check", "--lots"),
+        for tool, argument in (("tools/setup", "--lots"), ("tools/check", "--lots"), ("tools/fuzz", "--lots"),
                                ("tools/test", "--preset=lots")):
             done = run(tool, argument)
             self.assertEqual(2, done.returncode, tool)
             self.assertIn("lots", done.stderr)
+
+    def test_what_the_mutants_break_stands_where_they_say(self):
+        done = run("tools/mutants", "--check")
+        self.assertEqual(0, done.returncode, done.stderr)
 
     def test_setup_names_each_package_that_the_documentation_explains(self):
         listed = run("tools/setup", "--list").stdout.split()
