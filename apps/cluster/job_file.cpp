@@ -11,7 +11,8 @@
 
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_WINDOWS_COMPAT 0
-// Its parser asserts that a key begins after a '[', and where it does not ("[?]") says so a line later.
+// Its parser asserts that a key begins after a '[', and where it does not ("[?]") says so a line
+// later.
 #define TOML_ASSERT(expr) static_cast<void>(0)
 #include <toml++/toml.h>
 

@@ -3,6 +3,7 @@
 //
 //   frame_fuzz crash-1a2b corpus/            each file once
 //   frame_fuzz --seed 7 --runs 100000        inputs made from the seed; the same ones each time
+//   frame_fuzz --write FOLDER                writes what the target offers as a start
 //
 // Inputs are made the way libFuzzer makes them, without its feedback: random bytes at first, then
 // changes of earlier inputs (and of what the target itself offers as a start, see fuzz_corpus).
@@ -128,8 +129,20 @@ int run_files(const std::vector<std::string>& names) {
       std::fprintf(stderr, "cannot read %s\n", path.c_str());
       return 2;
     }
-    std::fprintf(stderr, "%s\n", path.c_str());
+    std::fprintf(stderr, "%s\n", path.c_str());  // The last one is the one that did harm.
     run_once(std::string(std::istreambuf_iterator<char>(file), {}));
+  }
+  return 0;
+}
+
+int write_corpus(const std::string& folder) {
+  std::filesystem::create_directories(folder);
+  std::vector<std::string> corpus;
+  if (fuzz_corpus != nullptr) corpus = fuzz_corpus();
+  for (std::size_t i = 0; i < corpus.size(); ++i) {
+    std::ofstream file(folder + "/start-" + std::to_string(i), std::ios::binary);
+    file << corpus[i];
+    if (!file.flush()) return 2;
   }
   return 0;
 }
@@ -146,10 +159,12 @@ int main(int argc, char** argv) {
   std::uint64_t seed = 1, runs = 100'000;
   for (int i = 1; i < argc; ++i) {
     std::string_view argument = argv[i];
+    if (argument == "--write" && i + 1 < argc) return write_corpus(argv[i + 1]);
     if (argument == "--seed" || argument == "--runs") {
       std::uint64_t& number = argument == "--seed" ? seed : runs;
       if (++i == argc || !parse_number(argv[i], number)) {
-        std::fprintf(stderr, "usage: %s [--seed N] [--runs N] [FILE|FOLDER...]\n", argv[0]);
+        std::fprintf(stderr, "usage: %s [--seed N] [--runs N] [--write FOLDER] [FILE|FOLDER...]\n",
+                     argv[0]);
         return 2;
       }
     } else {
