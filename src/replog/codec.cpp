@@ -610,7 +610,9 @@ Result<Configuration> decode_configuration(ByteView bytes, Position since) {
   };
   try {
     auto copy = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
-    std::memcpy(copy.begin(), bytes.data(), copy.size() * sizeof(capnp::word));
+    if (copy.size() != 0) {
+      std::memcpy(copy.begin(), bytes.data(), copy.size() * sizeof(capnp::word));
+    }
     capnp::FlatArrayMessageReader reader(copy.asPtr());
     Configuration configuration;
     std::string problem =

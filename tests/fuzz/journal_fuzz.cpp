@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/check.hpp"
 #include "replog/journal_scan.hpp"
@@ -26,12 +27,14 @@ std::string good_segment() {
   std::uint32_t block = 1;
   std::uint64_t position = 100;
   for (std::uint64_t number = 10; number < 14; ++number) {
-    GroupWriter group;
-    group.begin();
+    std::vector<LogEntry> entries;  // A group has only views of what they hold.
     for (std::uint64_t i = 0; i < number - 9; ++i) {
       Bytes data(std::string(number == 12 ? 1500 : 20, i == 1 ? '\0' : 'x'));
-      group.add(LogEntry{Position(position++), {number, NodeId(1)}, {Kind::data, data, number}});
+      entries.push_back({Position(position++), {number, NodeId(1)}, {Kind::data, data, number}});
     }
+    GroupWriter group;
+    group.begin();
+    for (const LogEntry& entry : entries) group.add(entry);
     group.lay_out();
     GroupHeader made{.nonce = 77, .number = number, .block = block};
     made.state.entries_end = position;
