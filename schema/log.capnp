@@ -207,6 +207,7 @@ struct LogCommanded {
   maybe @2 :Bool;
   context @3 :Text;
   position @4 :UInt64;
+  ballot @5 :Ballot;
 }
 struct CampaignNow {
   ballot @0 :Ballot;

@@ -46,6 +46,7 @@ class Acceptor {
 
   // From now on it keeps no data but the log's own.
   void become_witness(bool is_witness) { is_witness_ = is_witness; }
+  bool is_witness() const { return is_witness_; }
 
   // Entries before `end` are durable and settled: memory may forget them.
   void release(Position end) { window_.release_before(end); }

@@ -226,6 +226,7 @@ void put(cs::LogEnvelope::Builder to, const Commanded& m) {
   b.setMaybe(m.outcome == Outcome::maybe);
   b.setContext(as_text(m.context));
   b.setPosition(m.position.value());
+  put(b.initBallot(), m.ballot);
 }
 void put(cs::LogEnvelope::Builder to, const CampaignNow& m) {
   put(to.initCampaignNow().initBallot(), m.ballot);
@@ -531,7 +532,8 @@ class Reader {
                      .errc = static_cast<Errc>(m.getErrc()),
                      .outcome = m.getMaybe() ? Outcome::maybe : Outcome::not_applied,
                      .context = std::string(m.getContext().cStr(), m.getContext().size()),
-                     .position = position(m.getPosition(), false)};
+                     .position = position(m.getPosition(), false),
+                     .ballot = ballot(m.getBallot())};
   }
 
   Promised promised(cs::Promised::Reader m) {

@@ -42,9 +42,8 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
   acceptor_.become_witness(configuration_.is_witness(options_.self));
   promised_at_start_ = acceptor_.promised();
   start_with_damage(recovered.damaged);
-  bool is_alone = configuration_.voters().size() == 1;
   postpone_election(now);
-  if (!is_alone) return;
+  if (!is_alone()) return;
   election_at_ = now;
   lease_grant_ =
       LeaseGrant(options_.election_timeout, Time::min());  // There was nobody to grant to.
@@ -59,7 +58,7 @@ void Core::on(Time now, Sender from, const Message& message, Effects& effects) {
     on_join(from, *join, effects);
   } else if (std::holds_alternative<Introduce>(message)) {
     on_introduce(from, effects);
-  } else if (is_heeded(from, message)) {
+  } else if (is_heeded(from, message, effects)) {
     std::visit(
         [&](const auto& m) {
           if constexpr (requires { on(now, from.id, m, effects); }) on(now, from.id, m, effects);
@@ -98,6 +97,7 @@ void Core::on_time(Time now, Effects& effects) {
         }
         resend(now, effects);
         if (configuration_.has_witness()) ask_witnesses(now, effects);
+        if (asked_change_) consider_change(now, effects);
         if (hand_over_) go_on_handing_over(now, effects);
         if (role_ != Role::leader) break;
       }
@@ -116,6 +116,7 @@ void Core::on_time(Time now, Effects& effects) {
   if (install_ && now >= install_->ask_again_at) fetch(now, effects);
   if (now >= serve_again_at_) serve_waiting(now, effects);
   ask_leader(now, effects);
+  if (!forwarded_.empty() && now >= forward_again_at_) forward_again(now, effects);
   if (!damage_.empty() && now >= repair_at_) ask_for_repair(now, effects);
   finish(effects);
 }
@@ -184,6 +185,7 @@ Time Core::deadline() const {
   at = std::min(at, serve_again_at_);
   if (leader_ && leader_ != options_.self) at = std::min(at, own_reads_.deadline());
   if (!damage_.empty()) at = std::min(at, repair_at_);
+  if (!forwarded_.empty()) at = std::min(at, forward_again_at_);
   return at;
 }
 

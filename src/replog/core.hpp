@@ -24,6 +24,7 @@
 #include "replog/pipeline.hpp"
 #include "replog/preparation.hpp"
 #include "replog/reads.hpp"
+#include "replog/taken.hpp"
 
 namespace cluster::replog {
 
@@ -167,6 +168,7 @@ class Core {
   void begin_after_damage(const SnapshotOffered&, Effects&);
   void forget_damage(Position before);
   bool can_vouch(Position from, std::string_view asked);
+  Position held_end() const;
 
   // Reads and leases (core_reads.cpp).
   void serve_reads(Time, Effects&);
@@ -189,6 +191,7 @@ class Core {
   void ask_to_learn(Time, Effects&);
   void advance(Time, Position end, Effects&);
   void send_waiting(Effects&);
+  void forward_again(Time, Effects&);
   void fail_forwarded(std::string_view why, Effects&);
 
   // The log's beginning (core_base.cpp).
@@ -222,19 +225,28 @@ class Core {
   // Members (core_members.cpp).
   void on_unformed(Time, Sender, const Message&, Effects&);
   void on_formed(Time, std::optional<Configuration>, Effects&);
-  bool is_heeded(Sender, const Message&);
+  bool is_heeded(Sender, const Message&, Effects&);
   void on_introduce(Sender, Effects&);
   void on_join(Sender, const Join&, Effects&);
   void adopt(Time, Configuration, Effects&);
   void follow_configuration(Time, Effects&);
   bool can_stand() const;
-  std::optional<Error> problem_of(const Configuration& next, Time) const;
+  bool is_only_voter() const;
+  bool is_alone() const;
+  void note_other_log(NodeId from, Effects&);
+  template <class F>
+  std::optional<Error> problem_of(const Configuration& next, F is_heard) const;
   bool propose_members(const Configuration&, Origin, Effects&);
+  void consider_change(Time, Effects&);
+  void propose_change(const Configuration& next, Origin, Effects&);
+  bool is_changing() const { return is_changing_ || asked_change_ || hand_over_; }
   void fail_as_removed(Effects&);
   void go_on_handing_over(Time, Effects&);
+  bool is_leaving() const { return hand_over_ && !hand_over_->to; }
   void leave_the_lead(Time, Effects&);
 
   void finish(Effects&);  // After each input.
+  Duration forward_patience() const { return options_.heartbeat_interval * 4; }
   std::size_t settled_cost(Position at) const;
   void let_go(Position end, Effects&);  // Memory may forget what is before.
   bool is_peer(NodeId node) const { return node != options_.self && configuration_.has(node); }
@@ -304,6 +316,14 @@ class Core {
     Position at;
   };
   std::optional<ChosenChange> chosen_change_;  // Answered when those that come have promised.
+  // Proposed once those that would vote have answered a heartbeat that was sent after it was asked.
+  struct AskedChange {
+    Configuration next;
+    Origin asked;
+    std::uint64_t sequence = 0;
+    Time until;
+  };
+  std::optional<AskedChange> asked_change_;
   // Leadership goes to another; nothing new is proposed meanwhile.
   struct HandOver {
     NodeId to;  // None: to whoever is furthest, since we may not lead any more.
@@ -324,25 +344,19 @@ class Core {
   struct Sent {
     Ballot ballot;
     Proposal proposal;
+    Time sent_at;  // Or a little later.
   };
   std::map<std::uint64_t, Sent> forwarded_;
-  // Tags that members sent us and that we proposed: a copy of them is not proposed again.
-  class Taken {
-   public:
-    bool has(std::uint64_t tag) const { return tags_.contains(tag); }
-    void add(std::uint64_t tag);
-    void remove(std::uint64_t tag) { tags_.erase(tag); }
-
-   private:
-    std::set<std::uint64_t> tags_;
-    std::deque<std::uint64_t> order_;  // The oldest go first.
-  };
+  Time forward_again_at_ = time_never;  // Means nothing while there are none.
+  std::uint64_t forward_next_ = 0;      // The tag to look at first then.
+  // What members have sent us as leader.
   std::map<NodeId, Taken> taken_;
   std::map<NodeId, Taken> commands_taken_;
   // Of this member's operators, while another member leads or nobody does.
   struct OwnCommand {
     CommandBody body;
     bool is_sent = false;
+    Ballot ballot = {};  // Of the leader that it was sent to.
   };
   std::map<std::uint64_t, OwnCommand> commands_;
 
@@ -354,13 +368,16 @@ class Core {
   bool wants_lease_ = false;
   bool is_disk_stalled_ = false;
   Damage damage_;
-  Ballot promised_at_start_;  // Everything that the disk may have lost was accepted at or below it.
+  // Everything that the disk may have lost was accepted at or below it, and everything that this
+  // member did as a leader and does not remember was done at or below it.
+  Ballot promised_at_start_;
   Time repair_at_ = Time::min();
   std::size_t repair_turn_ = 0;
 
   std::optional<Formation> formation_;  // Until this directory is a member.
   bool wants_to_lead_ = false;
-  std::set<Sender> refused_;  // Of whom was warned.
+  std::set<Sender> refused_;    // Of whom was warned.
+  bool is_superseded_ = false;  // Another log of this cluster was founded.
 
   // Learning.
   NodeId teller_;

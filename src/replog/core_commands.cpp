@@ -27,6 +27,7 @@ void Core::send_commands(Effects& effects) {
   for (auto& [tag, command] : commands_) {
     if (command.is_sent) continue;
     command.is_sent = true;
+    command.ballot = leader_ballot_;
     effects.now.push_back(Send{leader_, Command{leader_ballot_, tag, command.body}});
   }
 }
@@ -43,11 +44,18 @@ void Core::execute_waiting(Time now, Effects& effects) {
 }
 
 void Core::on(Time now, NodeId from, const Command& asked, Effects& effects) {
-  if (from == options_.self) return;
+  if (from == options_.self || asked.ballot.member != options_.self) return;
   Taken& taken = commands_taken_[from];
-  if (taken.has(asked.tag)) return;
+  if (taken.fate(asked.tag) != Taken::Fate::unseen) return;
   if (role_ != Role::leader || asked.ballot != ballot_ || !lead_at_) {
-    Commanded refusal{.tag = asked.tag, .errc = Errc::no_leader, .context = "does not lead"};
+    // Before it started this member may have carried it out, as the leader that is meant.
+    bool is_from_before = asked.ballot <= promised_at_start_;
+    Commanded refusal{.tag = asked.tag,
+                      .errc = Errc::no_leader,
+                      .outcome = is_from_before ? Outcome::maybe : Outcome::not_applied,
+                      .context = "does not lead",
+                      .position = {},
+                      .ballot = asked.ballot};
     effects.now.push_back(Send{from, std::move(refusal)});
     return;
   }
@@ -82,13 +90,16 @@ void Core::answer_command(Origin origin, Commanded answer, Effects& effects) {
   if (origin.member == options_.self) {
     effects.now.push_back(CommandEnded{std::move(answer)});
   } else {
+    answer.ballot = ballot_;
     effects.now.push_back(Send{origin.member, std::move(answer)});
   }
 }
 
 void Core::on(Time, NodeId from, const Commanded& answer, Effects& effects) {
   auto at = commands_.find(answer.tag);
-  if (at == commands_.end() || !at->second.is_sent || from == options_.self) return;
+  bool is_awaited = at != commands_.end() && at->second.is_sent &&
+                    at->second.ballot == answer.ballot && answer.ballot.member == from;
+  if (!is_awaited) return;
   bool is_for_the_next = answer.outcome == Outcome::not_applied &&
                          (answer.errc == Errc::no_leader || answer.errc == Errc::fenced);
   if (!is_for_the_next) {

@@ -122,7 +122,7 @@ void Core::send_prepare(Time now, NodeId to, Effects& effects) {
   // We ask ourselves at once, so that our own promise stands before anyone else's answer.
   if (to == options_.self) {
     bool may_promise = !lease_grant_.forbids(to, now) && can_vouch(prepare.from, "itself");
-    if (may_promise) acceptor_.on(to, prepare, chosen_end_, effects);
+    if (may_promise) acceptor_.on(to, prepare, held_end(), effects);
     return;
   }
   effects.now.push_back(Send{to, prepare});
@@ -155,7 +155,7 @@ void Core::on(Time now, NodeId from, const Prepare& asked, Effects& effects) {
     tell_leadership(effects);
     postpone_election(now);
   }
-  acceptor_.on(from, asked, chosen_end_, effects);
+  acceptor_.on(from, asked, held_end(), effects);
 }
 
 void Core::on(Time now, NodeId from, const Promised& answer, Effects& effects) {
@@ -178,6 +178,7 @@ void Core::on(Time now, NodeId from, const Promised& answer, Effects& effects) {
   // A long answer takes its time; whoever has less to fetch can still win with a higher ballot.
   if (role_ == Role::candidate) postpone_election(now);
   if (!preparation_->is_whole(from)) return send_prepare(now, from, effects);
+  if (is_leaving()) return leave_the_lead(now, effects);
   // Not before our own promise is durable either: after a crash we would not know that we had used
   // this ballot, and could propose something else at it.
   bool is_remembered = preparation_->is_whole(options_.self);
@@ -189,7 +190,8 @@ void Core::on(Time now, NodeId from, const CampaignNow& asked, Effects& effects)
   // A word from an earlier term is late: its leader has long been followed by another.
   if (asked.ballot.member != from || asked.ballot != leader_ballot_) return;
   if (is_disk_stalled_ || !damage_.empty()) return;
-  if (!can_stand()) return;
+  // It is said again until somebody takes over: a candidate that began anew each time would not.
+  if (role_ == Role::candidate || !can_stand()) return;
   log_.info("is handed the lead", "by", from);
   start_prepare(now, effects);
 }
@@ -265,6 +267,7 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
   leader_ = NodeId{};
   preparation_.reset();
   is_changing_ = false;
+  const auto asked_change = std::exchange(asked_change_, std::nullopt);
   if (auto change = std::exchange(chosen_change_, std::nullopt)) {
     refuse(change->asked,
            Error{Errc::no_leader, "the leader stepped down: " + std::string(why), Outcome::maybe},
@@ -291,18 +294,22 @@ void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
     }
   };
   for (const Origin& origin : left.in_flight) fail(origin, Errc::fenced, Outcome::maybe);
+  auto give_back = [&](const Origin& origin) {
+    fail(origin, Errc::fenced, Outcome::not_applied);
+    // Never proposed: it may be sent here again, when we lead again.
+    if (origin.member) {
+      (origin.is_command ? commands_taken_ : taken_)[origin.member].remove(origin.tag);
+    }
+  };
   for (auto& [value, origin] : left.unsent) {
     if (origin.member == options_.self && !origin.is_writers && !origin.is_command) {
       waiting_.push_back(
           Proposal{origin.tag, std::move(value.data), 0, value.kind == Kind::packed});
       continue;
     }
-    fail(origin, Errc::fenced, Outcome::not_applied);
-    // Never proposed: it may be sent here again, when we lead again.
-    if (origin.member) {
-      (origin.is_command ? commands_taken_ : taken_)[origin.member].remove(origin.tag);
-    }
+    give_back(origin);
   }
+  if (asked_change) give_back(asked_change->asked);
   for (const LeaderReads::Question& read : leader_reads_.take_all()) {
     if (read.member == options_.self) {
       own_reads_.add(read.tag);

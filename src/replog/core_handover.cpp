@@ -27,7 +27,7 @@ void Core::execute_one(Time now, Origin origin, const TransferLeadership& asked,
   }
   bool is_heard = pipeline_->heard_at(asked.to) > now - options_.election_timeout;
   if (to->incarnation == 0 || !is_heard) return no(Errc::unreachable, who + " is not heard from");
-  if (hand_over_ || is_changing_) {
+  if (is_changing()) {
     return no(Errc::overloaded, "another change of the members or the leader is under way");
   }
   Position has = std::max(pipeline_->chosen_end_of(asked.to), Position(1));
@@ -61,21 +61,20 @@ void Core::go_on_handing_over(Time now, Effects& effects) {
   effects.now.push_back(Send{hand_over_->to, CampaignNow{ballot_}});
 }
 
-// We lead and vote no more. First a quorum of those that remain must know it; then the furthest of
-// them stands.
+// We lead and vote no more. First a quorum of those that remain must have all of it on their disks,
+// as a promise says and a heartbeat's answer does not: whoever asked for the change may switch the
+// others off then. After that the furthest of them stands.
 void Core::leave_the_lead(Time now, Effects& effects) {
-  std::size_t knowing = 0;
+  bool is_known = preparation_ && preparation_->has_quorum();
+  if (!is_known && now < hand_over_->until) return;
   NodeId furthest;
   for (const Member& member : configuration_.all()) {
-    if (member.role == MemberRole::learner || member.id == options_.self) continue;
+    if (member.role != MemberRole::voter || member.id == options_.self) continue;
     Position has = pipeline_->chosen_end_of(member.id);
-    if (has > configuration_.since()) knowing += 1;
-    if (member.role != MemberRole::voter) continue;
     if (!furthest || has > pipeline_->chosen_end_of(furthest)) furthest = member.id;
   }
-  if (knowing < configuration_.quorum() && now < hand_over_->until) return;
   auto change = std::exchange(chosen_change_, std::nullopt);
-  if (change && knowing >= configuration_.quorum()) {
+  if (change && is_known) {
     answer_command(change->asked, Commanded{.tag = change->asked.tag, .position = change->at},
                    effects);
   } else {

@@ -4,11 +4,6 @@
 #include "replog/core.hpp"
 
 namespace cluster::replog {
-namespace {
-
-constexpr std::size_t taken_max = 1u << 16;
-
-}  // namespace
 
 void Core::enqueue(Proposal proposal, Effects& effects) {
   Origin origin{.member = options_.self, .tag = proposal.tag, .is_writers = proposal.term != 0};
@@ -70,6 +65,7 @@ void Core::settle(Time now, Effects& effects) {
     } else if (origin.member == options_.self) {
       effects.now.push_back(Appended{origin.tag, at});
     } else if (origin.member) {
+      taken_[origin.member].settle(origin.tag, at);
       Forwarded& answer = answers[origin.member];
       answer.ballot = ballot_;
       answer.items.push_back({origin.tag, at, Errc::ok, Outcome::not_applied});
@@ -113,6 +109,7 @@ void Core::on(Time now, NodeId from, const Heard& answer, Effects& effects) {
   pipeline_->heard(from, answer.sequence, answer.chosen_end, now);
   if (answer.grants_lease && wants_lease_) lease_.granted(from, answer.sequence);
   serve_reads(now, effects);
+  if (asked_change_) consider_change(now, effects);
   if (hand_over_) go_on_handing_over(now, effects);
 }
 
@@ -157,36 +154,45 @@ void Core::send_again(NodeId peer, Position from, Position end, Effects& effects
   effects.now.push_back(Send{peer, std::move(accept)});
 }
 
-void Core::on(Time now, NodeId from, const Forward& asked, Effects& effects) {
-  (void)now;
-  if (from == options_.self) return;
+// What is sent again, because it or its answer was lost, is told what became of it. What this
+// member did before it started it does not know: it led then, and may have carried it out.
+void Core::on(Time, NodeId from, const Forward& asked, Effects& effects) {
+  if (from == options_.self || asked.ballot.member != options_.self) return;
   bool is_ours = role_ == Role::leader && asked.ballot == ballot_;
+  bool is_from_before = asked.ballot <= promised_at_start_;
   Taken& taken = taken_[from];
-  Forwarded refusal{.ballot = asked.ballot, .items = {}};
+  Forwarded answer{.ballot = asked.ballot, .items = {}};
+  auto say = [&](std::uint64_t tag, Errc errc, Outcome outcome) {
+    answer.items.push_back({tag, {}, errc, outcome});
+  };
   for (const Forward::Item& item : asked.items) {
-    if (taken.has(item.tag)) continue;
-    Errc errc = Errc::no_leader;
-    if (is_ours) {
-      // Refused or not: its sender is told once, and a copy must not turn out otherwise.
-      taken.add(item.tag);
-      if (pipeline_->enqueue(
-              Value{item.is_packed ? Kind::packed : Kind::data, item.data, term_of(ballot_)},
-              Origin{from, item.tag})) {
-        continue;
-      }
-      errc = Errc::overloaded;
+    switch (is_from_before ? Taken::Fate::forgotten : taken.fate(item.tag)) {
+      case Taken::Fate::settled:
+        answer.items.push_back(
+            {item.tag, taken.position(item.tag), Errc::ok, Outcome::not_applied});
+        break;
+      case Taken::Fate::under_way:
+        // Answered when it is settled; or was, when we stepped down.
+        if (!is_ours) say(item.tag, Errc::fenced, Outcome::maybe);
+        break;
+      case Taken::Fate::refused: say(item.tag, Errc::overloaded, Outcome::not_applied); break;
+      case Taken::Fate::forgotten: say(item.tag, Errc::no_leader, Outcome::maybe); break;
+      case Taken::Fate::unseen:
+        if (!is_ours) {
+          say(item.tag, Errc::no_leader, Outcome::not_applied);
+        } else if (pipeline_->enqueue(Value{item.is_packed ? Kind::packed : Kind::data, item.data,
+                                            term_of(ballot_)},
+                                      Origin{from, item.tag})) {
+          taken.add(item.tag);
+        } else {
+          taken.refuse(item.tag);
+          say(item.tag, Errc::overloaded, Outcome::not_applied);
+        }
+        break;
     }
-    refusal.items.push_back({item.tag, {}, errc, Outcome::not_applied});
   }
-  if (!refusal.items.empty()) effects.now.push_back(Send{from, std::move(refusal)});
+  if (!answer.items.empty()) effects.now.push_back(Send{from, std::move(answer)});
   if (is_ours) propose(effects);
-}
-
-void Core::Taken::add(std::uint64_t tag) {
-  tags_.insert(tag);
-  order_.push_back(tag);
-  // Copies arrive within seconds of each other; the oldest tags are long past that.
-  for (; order_.size() > taken_max; order_.pop_front()) tags_.erase(order_.front());
 }
 
 }  // namespace cluster::replog

@@ -10,6 +10,8 @@ namespace {
 // An Accept further than this beyond what we hold is not from a leader of ours.
 constexpr std::uint64_t accept_distance_max = 1u << 18;
 constexpr std::size_t forward_bytes_max = 1u << 20;
+// Of those that may be sent again, so many at a time.
+constexpr std::size_t forward_looks_max = 8192;
 
 }  // namespace
 
@@ -52,7 +54,7 @@ void Core::on(Time now, NodeId from, const Heartbeat& beat, Effects& effects) {
                                          .granted = granted,
                                          .promised = lowest,
                                          .sequence = beat.sequence,
-                                         .chosen_end = chosen_end_,
+                                         .chosen_end = held_end(),
                                          .grants_lease = grants_lease}});
 }
 
@@ -168,15 +170,39 @@ void Core::send_waiting(Effects& effects) {
       bytes += proposal.data.size();
       forward.items.push_back({proposal.tag, proposal.data, proposal.is_packed});
       counters_.forwarded += 1;
-      forwarded_.insert_or_assign(proposal.tag, Sent{leader_ballot_, std::move(proposal)});
+      if (forwarded_.empty()) forward_again_at_ = heard_leader_at_ + forward_patience();
+      // Nobody is followed who was not heard a moment ago.
+      forwarded_.insert_or_assign(proposal.tag,
+                                  Sent{leader_ballot_, std::move(proposal), heard_leader_at_});
       waiting_.pop_front();
     }
     effects.now.push_back(Send{leader_, std::move(forward)});
   }
 }
 
-void Core::on(Time now, NodeId from, const Forwarded& answer, Effects& effects) {
-  (void)now;
+// Appends whose answer is long in coming, a part of them at a time: they or their answers may be
+// lost. The leader knows by their tags which it has, and it is the only one of its ballot.
+void Core::forward_again(Time now, Effects& effects) {
+  forward_again_at_ = now + forward_patience();
+  if (!leader_ || leader_ == options_.self) return;
+  Forward forward{.ballot = leader_ballot_, .items = {}};
+  std::size_t bytes = 0;
+  auto at = forwarded_.lower_bound(forward_next_);
+  std::size_t looks = std::min(forwarded_.size(), forward_looks_max);
+  for (; looks > 0 && bytes < forward_bytes_max; --looks) {
+    if (at == forwarded_.end()) at = forwarded_.begin();
+    auto& [tag, sent] = *at++;
+    if (sent.sent_at + forward_patience() > now || sent.ballot != leader_ballot_) continue;
+    sent.sent_at = now;
+    bytes += sent.proposal.data.size();
+    forward.items.push_back({tag, sent.proposal.data, sent.proposal.is_packed});
+  }
+  forward_next_ = at == forwarded_.end() ? 0 : at->first;
+  if (!forward.items.empty()) effects.now.push_back(Send{leader_, std::move(forward)});
+}
+
+void Core::on(Time, NodeId from, const Forwarded& answer, Effects& effects) {
+  if (answer.ballot.member != from) return;
   for (const Forwarded::Item& item : answer.items) {
     auto at = forwarded_.find(item.tag);
     if (at == forwarded_.end() || at->second.ballot != answer.ballot) continue;

@@ -115,8 +115,7 @@ void Core::on_disk_stall(Time now, bool is_stalled, Effects& effects) {
     log_.info("disk goes on");
     postpone_election(now);
   }
-  bool is_alone = configuration_.voters().size() == 1;
-  if (is_stalled && role_ == Role::leader && !is_alone) {
+  if (is_stalled && role_ == Role::leader && !is_only_voter()) {
     give_lease_up(now, effects);
     hand_over(effects);
     stop_leading(now, "its disk finishes no sync", effects);

@@ -4,10 +4,17 @@
 // A position that is known to be chosen is asked for and written again. At any other the member may
 // have accepted what it cannot tell, so it answers no Prepare that covers it.
 #include <algorithm>
+#include <utility>
 
 #include "replog/core.hpp"
 
 namespace cluster::replog {
+namespace {
+
+// Sound entries that are fetched along, to ask once for what is damaged on both sides of them.
+constexpr std::uint64_t repair_gap_max = 64;
+
+}  // namespace
 
 void Core::start_with_damage(const std::vector<PositionRange>& damaged) {
   for (const PositionRange& range : damaged) damage_.add(range);
@@ -49,7 +56,7 @@ void Core::ask_for_repair(Time now, Effects& effects) {
     hand_over(effects);
     stop_leading(now, "no member can give back what its disk lost", effects);
   }
-  if (auto lost = damage_.first_before(chosen_end_)) {
+  if (auto lost = damage_.cluster_before(chosen_end_, repair_gap_max)) {
     effects.now.push_back(Send{to, Learn{lost->first, lost->end}});
   } else {
     // Somebody may know more to be chosen than this member does.
@@ -59,19 +66,31 @@ void Core::ask_for_repair(Time now, Effects& effects) {
 
 // Entries told to be chosen, of which this member had known that and lost them.
 void Core::repair(const std::vector<LogEntry>& told, Effects& effects) {
+  if (damage_.empty()) return;
   bool is_witness = configuration_.is_witness(options_.self);
+  std::vector<PositionRange> repaired;
+  bool is_open = false;  // Everything damaged from the last range on was restored.
+  Position before;
   for (const LogEntry& entry : told) {
-    if (entry.value.is_bare && !is_witness) continue;
+    is_open = is_open && entry.position == before.next();
+    before = entry.position;
     if (entry.position >= chosen_end_ || !damage_.contains(entry.position)) continue;
+    if (entry.value.is_bare && !is_witness) {
+      is_open = false;
+      continue;
+    }
     acceptor_.restore(entry, effects);
     if (entry.value.kind == Kind::truncate) note_truncate(entry);
-    effects.then.push_back(Repaired{{entry.position, entry.position.next()}});
+    if (!std::exchange(is_open, true)) repaired.push_back({entry.position, {}});
+    repaired.back().end = entry.position.next();
   }
+  for (const PositionRange& range : repaired) effects.then.push_back(Repaired{range});
 }
 
 void Core::on_repaired(Time now, PositionRange range, Effects& effects) {
-  if (!damage_.contains(range.first)) return;
-  counters_.repaired += distance(range.first, range.end);
+  std::uint64_t count = damage_.count_in(range);
+  if (count == 0) return;
+  counters_.repaired += count;
   damage_.remove(range);
   repair_turn_ = 0;
   if (damage_.empty()) log_.info("damage repaired", "last", range.first);
@@ -118,6 +137,13 @@ void Core::forget_damage(Position before) {
   if (!damage_.first_before(before)) return;
   damage_.remove({Position(1), before});
   log_.info("damage forgotten", "before", before);
+}
+
+// Everything before it is chosen and can be read here. To the others a member that lost an entry
+// lacks it, and must have it again before the members that had it may leave.
+Position Core::held_end() const {
+  auto lost = damage_.first_before(chosen_end_);
+  return lost ? lost->first : chosen_end_;
 }
 
 bool Core::can_vouch(Position from, std::string_view asked) {

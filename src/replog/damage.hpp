@@ -2,6 +2,8 @@
 // place.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -14,7 +16,16 @@ class Damage {
   void add(PositionRange range) {
     if (!(range.first < range.end)) return;
     remove(range);
-    ranges_.emplace(range.first, range.end);
+    auto after = ranges_.lower_bound(range.end);
+    if (after != ranges_.end() && after->first == range.end) {
+      range.end = after->second;
+      after = ranges_.erase(after);
+    }
+    if (after != ranges_.begin() && std::prev(after)->second == range.first) {
+      std::prev(after)->second = range.end;
+    } else {
+      ranges_.emplace(range.first, range.end);
+    }
   }
 
   void remove(PositionRange range) {
@@ -47,6 +58,28 @@ class Damage {
   std::optional<PositionRange> first_before(Position limit) const {
     if (ranges_.empty() || ranges_.begin()->first >= limit) return std::nullopt;
     return PositionRange{ranges_.begin()->first, std::min(ranges_.begin()->second, limit)};
+  }
+
+  // What to ask for at once: from the first that is damaged before `limit` on, and over what is
+  // sound in between as long as that is no more than `gap_max` positions.
+  std::optional<PositionRange> cluster_before(Position limit, std::uint64_t gap_max) const {
+    auto found = first_before(limit);
+    if (!found) return std::nullopt;
+    for (const auto& [first, end] : ranges_) {
+      if (first >= limit || distance(found->end, std::max(first, found->end)) > gap_max) break;
+      found->end = std::max(found->end, std::min(end, limit));
+    }
+    return found;
+  }
+
+  std::uint64_t count_in(PositionRange range) const {
+    std::uint64_t count = 0;
+    for (const auto& [first, end] : ranges_) {
+      Position from = std::max(first, range.first);
+      Position to = std::min(end, range.end);
+      if (from < to) count += distance(from, to);
+    }
+    return count;
   }
 
   std::uint64_t count() const {

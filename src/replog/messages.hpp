@@ -187,7 +187,8 @@ struct Commanded {
   Errc errc = Errc::ok;
   Outcome outcome = Outcome::not_applied;
   std::string context;
-  Position position;  // Of the entry, where one was made.
+  Position position;   // Of the entry, where one was made.
+  Ballot ballot = {};  // Of the Command that is answered.
   friend bool operator==(const Commanded&, const Commanded&) = default;
 };
 

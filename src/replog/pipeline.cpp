@@ -151,6 +151,11 @@ Position Pipeline::chosen_end_of(NodeId member) const {
   return at == progress_.end() ? Position{} : at->second.chosen_end;
 }
 
+std::uint64_t Pipeline::sequence_of(NodeId member) const {
+  auto at = progress_.find(member);
+  return at == progress_.end() ? 0 : at->second.sequence;
+}
+
 bool Pipeline::has_all(NodeId member) const {
   auto at = progress_.find(member);
   return at != progress_.end() && at->second.held.contiguous_end(settled_) >= next_;

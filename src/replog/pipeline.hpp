@@ -65,8 +65,9 @@ class Pipeline {
   void accepted(NodeId member, Position first, Position end, Time now);
   void heard(NodeId member, std::uint64_t sequence, Position chosen_end, Time now);
 
-  Time heard_at(NodeId member) const;           // Never: the beginning of time.
-  Position chosen_end_of(NodeId member) const;  // As it told last; none when it did not.
+  Time heard_at(NodeId member) const;              // Never: the beginning of time.
+  Position chosen_end_of(NodeId member) const;     // As it told last; none when it did not.
+  std::uint64_t sequence_of(NodeId member) const;  // The latest heartbeat that it has answered.
   // It holds everything that was proposed and is not settled.
   bool has_all(NodeId member) const;
 

@@ -56,7 +56,7 @@ std::vector<std::string> fuzz_corpus() {
           said(Command{ballot, 6, ChangeMembers{{AddMember{{"h", 1}}, RemoveMember{NodeId(1)}}}}),
           said(Command{ballot, 7, TransferLeadership{NodeId(2)}}),
           said(Command{ballot, 8, TruncateLog{Position(3)}}),
-          said(Commanded{8, Errc::fenced, Outcome::maybe, "why", Position()}),
+          said(Commanded{8, Errc::fenced, Outcome::maybe, "why", Position(), Ballot{}}),
           said(CampaignNow{ballot}),
           said(RangeSum{Position(1), Position(2), 3}),
           said(RangeSummed{Position(1), Position(2), true, 3}),
