@@ -3,15 +3,51 @@
 #include <algorithm>
 
 namespace cluster::sim {
+namespace {
+
+// Those that vote decide how many disks may be damaged at a time, those that keep data too; and
+// each damaged entry must be whole on the disk of another member.
+struct Disks {
+  std::size_t quorum = 0;
+  std::size_t voters = 0;   // That have joined; witnesses too.
+  std::size_t keepers = 0;  // Of data, among them.
+  std::size_t damaged = 0;  // Of members but the victim.
+  std::vector<const Disk*> others;
+};
+
+Disks disks_of(LogCluster& cluster, const LogMember& victim) {
+  const replog::Configuration& members = cluster.checker().configuration();
+  Disks disks{.quorum = members.quorum(), .voters = 0, .keepers = 0, .damaged = 0, .others = {}};
+  for (LogMember& member : cluster.members()) {
+    if (!cluster.is_member(member)) continue;
+    MemberRole role = members.find(member.peer.id)->role;
+    if (role != MemberRole::learner) disks.voters += 1;
+    if (role == MemberRole::voter) disks.keepers += 1;
+    if (&member == &victim) continue;
+    if (!member.disk.damaged.empty()) disks.damaged += 1;
+    if (role != MemberRole::witness) disks.others.push_back(&member.disk);
+  }
+  return disks;
+}
+
+bool is_whole(const Disk& disk, Position at) {
+  auto held = disk.entries.find(at);
+  return at < disk.kept_from ||
+         (held != disk.entries.end() && !held->second.value.is_bare && !disk.damaged.contains(at));
+}
+
+}  // namespace
 
 std::size_t flip_bits(LogCluster& cluster, LogMember& member) {
-  auto& members = cluster.members();
-  auto damaged = std::count_if(members.begin(), members.end(), [&](const LogMember& other) {
-    return &other != &member && !other.disk.damaged.empty();
-  });
-  std::size_t minority = (members.size() - 1) / 2;
   Disk& disk = member.disk;
-  if (static_cast<std::size_t>(damaged) + 1 > minority || disk.entries.empty()) return 0;
+  if (!cluster.is_member(member) || disk.entries.empty()) return 0;
+  Disks disks = disks_of(cluster, member);
+  bool is_bearable =
+      disks.voters >= disks.quorum + disks.damaged + 1 && disks.keepers > disks.damaged + 1;
+  if (!is_bearable) return 0;
+  bool has_changes = cluster.members().size() > cluster.founders();
+  // One that leaves may be well, and the one that is damaged stays.
+  if (has_changes && disks.damaged > 0) return 0;
   std::size_t flipped = 0;
   for (std::uint64_t i = cluster.random().between(1, 4); i > 0; --i) {
     // The newest are the ones that may not be chosen yet.
@@ -19,7 +55,9 @@ std::size_t flip_bits(LogCluster& cluster, LogMember& member) {
     std::uint64_t first = disk.entries.begin()->first.value();
     if (cluster.random().chance(1, 2) && last > 6) first = std::max(first, last - 6);
     Position at(cluster.random().between(first, last + 1));
-    if (disk.entries.contains(at) && disk.damaged.insert(at).second) flipped += 1;
+    bool is_safe = !has_changes || std::any_of(disks.others.begin(), disks.others.end(),
+                                               [&](const Disk* one) { return is_whole(*one, at); });
+    if (is_safe && disk.entries.contains(at) && disk.damaged.insert(at).second) flipped += 1;
   }
   return flipped;
 }

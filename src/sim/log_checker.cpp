@@ -110,11 +110,19 @@ void LogChecker::on_accept(NodeId from, const replog::Accept& proposal, const Di
   for (const replog::Value& value : proposal.values) {
     if (proposed_.size() <= at.value()) proposed_.resize(at.value() + 1);
     auto& sums = proposed_[at.value()];
-    std::uint64_t sum = sum_of(value);
-    auto found = std::find_if(sums.begin(), sums.end(),
-                              [&](const auto& one) { return one.first == proposal.ballot; });
-    if (found == sums.end()) {
-      sums.emplace_back(proposal.ballot, sum);
+    Proposed proposed{proposal.ballot, value.term, value.is_bare, sum_of(value)};
+    bool is_new = true;
+    for (const Proposed& before : sums) {
+      if (before.ballot != proposed.ballot) continue;
+      is_new = is_new && before.is_bare != proposed.is_bare;
+      bool is_same = before.term == proposed.term &&
+                     (before.is_bare != proposed.is_bare || before.sum == proposed.sum);
+      if (is_same) continue;
+      return violated(name_of(from) + " proposed two values at position " + text(at) +
+                      " and ballot " + to_field(proposal.ballot));
+    }
+    if (is_new) {
+      sums.push_back(proposed);
       if (value.kind == replog::Kind::noop) {
         bool was_reported = reported != reported_.end() && reported->second.contains(at) &&
                             reported->second.at(at) != replog::Kind::noop;
@@ -123,9 +131,6 @@ void LogChecker::on_accept(NodeId from, const replog::Accept& proposal, const Di
       } else if (reported != reported_.end() && reported->second.contains(at)) {
         coverage_.count("an entry proposed again by a candidate");
       }
-    } else if (found->second != sum) {
-      return violated(name_of(from) + " proposed two values at position " + text(at) +
-                      " and ballot " + to_field(proposal.ballot));
     }
     at = at.next();
   }

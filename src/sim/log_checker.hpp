@@ -97,8 +97,15 @@ class LogChecker {
     replog::Ballot highest;
   };
   std::map<NodeId, Told> told_;
-  // What was proposed, by position: a check sum for each ballot.
-  std::vector<std::vector<std::pair<replog::Ballot, std::uint64_t>>> proposed_;
+  // What was proposed, by position: a check sum for each ballot, and another without the data where
+  // a witness was asked.
+  struct Proposed {
+    replog::Ballot ballot;
+    std::uint64_t term = 0;
+    bool is_bare = false;
+    std::uint64_t sum = 0;
+  };
+  std::vector<std::vector<Proposed>> proposed_;
   // Where members told a candidate of values, by ballot: to see which it did not propose again.
   std::map<replog::Ballot, std::map<Position, replog::Kind>> reported_;
   std::map<std::uint64_t, NodeId> leaders_;

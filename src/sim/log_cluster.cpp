@@ -344,17 +344,18 @@ void LogCluster::truncate(LogMember& member, Position to) {
   });
 }
 
-void LogCluster::add_member(LogMember& member, LogMember& spare) {
-  ask(member, [this, &member, &spare] {
+void LogCluster::add_member(LogMember& member, LogMember& spare, MemberRole role) {
+  ask(member, [this, &member, &spare, role] {
     Promise<JoinToken> promise;
-    promise.op().then([this, &member, &spare](const Result<JoinToken>& token) {
+    promise.op().then([this, &member, &spare, role](const Result<JoinToken>& token) {
       if (member.is_down) return;
-      coverage_.count(token ? "a member was added"
+      bool is_witness = role == MemberRole::witness;
+      coverage_.count(token ? (is_witness ? "a witness was added" : "a member was added")
                             : "adding a member failed: " +
                                   std::string(to_string(token.error().code)));
       if (token && !spare.peer.id) join(spare, *token);
     });
-    member.driver->add_member(AddMember{spare.peer.endpoint}, std::move(promise));
+    member.driver->add_member(AddMember{spare.peer.endpoint, role}, std::move(promise));
   });
 }
 
@@ -397,6 +398,13 @@ void LogCluster::count_message(const LogMember& from, const replog::Message& mes
                                bool is_doubled) {
   if (is_doubled && std::holds_alternative<replog::Forward>(message)) {
     coverage_.count("a Forward came twice");
+  }
+  if (auto* forward = std::get_if<replog::Forward>(&message); forward && !is_doubled) {
+    for (const auto& item : forward->items) {
+      bool is_new =
+          forwarded_.emplace(from.peer.id, replog::term_of(forward->ballot), item.tag).second;
+      if (!is_new) coverage_.count("a Forward was sent again");
+    }
   }
   if (!from.driver) return;
   Position in_memory = from.driver->core().acceptor().window().first();

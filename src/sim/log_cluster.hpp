@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "replog/driver.hpp"
@@ -107,7 +108,7 @@ class LogCluster {
               std::function<void(const Result<Position>&)> done);
   void catch_up(LogMember&, std::function<void(const Result<LogRange>&)> done);
   void truncate(LogMember&, Position to);
-  void add_member(LogMember&, LogMember& spare);
+  void add_member(LogMember&, LogMember& spare, MemberRole = MemberRole::learner);
   void change_members(LogMember&, std::vector<MemberEdit>);
   void transfer_leadership(LogMember&, NodeId to);
   void start_writer(LogMember&, std::function<void(const Result<std::uint64_t>&)> done);
@@ -140,6 +141,8 @@ class LogCluster {
   std::vector<std::unique_ptr<Process>> processes_;  // Dead ones too: events may still name them.
   std::uint64_t crashes_ = 0;
   std::set<std::uint64_t> terms_;
+  // Who forwarded what to the leader of which term, for counting.
+  std::set<std::tuple<NodeId, std::uint64_t, std::uint64_t>> forwarded_;
   std::uint64_t fingerprint_ = 0;
 };
 

@@ -22,6 +22,7 @@ struct Plan {
   NetworkFaults network;
   Duration crash_mean{}, cut_mean{}, writer_mean{}, depose_mean{}, pause_mean{}, drift_mean{},
       disk_error_mean{}, flip_mean{}, stall_mean{}, truncate_mean{}, member_mean{}, fault_time{};
+  bool has_witnesses = false;
 };
 
 // Swarm testing: each run has its own mix of faults, many of them none of a kind.
@@ -59,9 +60,6 @@ Plan plan_of(const LogRunOptions& options) {
   Random disks(options.seed ^ 0xd15c);
   plan.flip_mean =
       milliseconds(std::initializer_list<int>{0, 0, 400, 1500}.begin()[disks.below(4)]);
-  // What a minority is changes with the members, and one that is well may leave: flipped bits would
-  // be a failure too many.
-  if (plan.member_mean != Duration::zero()) plan.flip_mean = Duration::zero();
   plan.stall_mean = milliseconds(std::initializer_list<int>{0, 0, 0, 2500}.begin()[disks.below(4)]);
   plan.cluster.has_leases = Random(options.seed ^ 0x1ea5e).chance(1, 3);
   // From numbers of its own: other runs of old seeds stay what they were.
@@ -79,6 +77,9 @@ Plan plan_of(const LogRunOptions& options) {
     plan.cluster.catch_up_bytes_per_second = machines.chance(1, 2) ? 0u : 100'000u;
     plan.cluster.limits.snapshot_chunk_bytes = 100;
   }
+  // Who keeps no data has none to make a state from; truncations are for both.
+  plan.has_witnesses = plan.member_mean != Duration::zero() && !plan.cluster.has_state_machine &&
+                       Random(options.seed ^ 0x317).chance(1, 2);
   // Every second run has small limits, so that answers come in parts, memory is released, and
   // values wait for room.
   if (random.chance(1, 2)) return plan;
@@ -93,7 +94,12 @@ Plan plan_of(const LogRunOptions& options) {
 class LogRun {
  public:
   explicit LogRun(const LogRunOptions& options)
-      : plan_(plan_of(options)), cluster_(plan_.cluster), members_(cluster_) {
+      : plan_(plan_of(options)),
+        cluster_(plan_.cluster),
+        // A disk that is lost, one with flipped bits and one that keeps no data would be failures
+        // too many: each run has one kind of them, or two that bear each other.
+        members_(cluster_, {.may_wipe = plan_.flip_mean == Duration::zero() && !plan_.has_witnesses,
+                            .has_witnesses = plan_.has_witnesses}) {
     cluster_.network().faults = plan_.network;
     for (LogMember& member : cluster_.members()) {
       member.process.drift_permille = any_drift();

@@ -30,7 +30,9 @@ void MemberPlan::add() {
   LogMember* spare = cluster_.spare();
   LogMember& at = cluster_.any_member();
   if (spare == nullptr || at.is_down) return;
-  cluster_.add_member(at, *spare);
+  // One witness is of use to two voters or four.
+  bool is_witness = has_witnesses_ && !any_of(MemberRole::witness) && random_.chance(1, 2);
+  cluster_.add_member(at, *spare, is_witness ? MemberRole::witness : MemberRole::learner);
 }
 
 // One disk of at least three, once: a majority survives it whatever else changes.
@@ -50,6 +52,10 @@ std::vector<MemberEdit> MemberPlan::edits() {
   NodeId learner = any_of(MemberRole::learner);
   NodeId voter = any_of(MemberRole::voter);
   std::vector<MemberEdit> edits;
+  if (has_witnesses_ && random_.chance(1, 6)) {
+    if (NodeId witness = any_of(MemberRole::witness)) edits.push_back(RemoveMember{witness});
+    return edits;
+  }
   switch (random_.below(is_wiping_ ? 2 : 6)) {
     case 0:
     case 1:

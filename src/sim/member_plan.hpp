@@ -8,8 +8,16 @@ namespace cluster::sim {
 
 class MemberPlan {
  public:
-  explicit MemberPlan(LogCluster& cluster)
-      : cluster_(cluster), random_(cluster.random().next()), is_wiping_(random_.chance(1, 3)) {}
+  // What else may befall the members' disks decides what may be taken from them here.
+  struct Limits {
+    bool may_wipe = true;
+    bool has_witnesses = false;
+  };
+  MemberPlan(LogCluster& cluster, Limits limits)
+      : cluster_(cluster),
+        random_(cluster.random().next()),
+        is_wiping_(random_.chance(1, 3) && limits.may_wipe),
+        has_witnesses_(limits.has_witnesses) {}
 
   // One attempt, through any member; it may be refused, or lost.
   void change();
@@ -27,6 +35,7 @@ class MemberPlan {
   // is well just after another was lost would be a second failure.
   bool is_wiping_;
   bool has_wiped_ = false;
+  bool has_witnesses_;
 };
 
 }  // namespace cluster::sim

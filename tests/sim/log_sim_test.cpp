@@ -64,6 +64,7 @@ TEST_CASE("within 200 seeds each rare path is taken", "[sim]") {
 
   for (const char* path : {
            "a Forward came twice",
+           "a Forward was sent again",
            "a catch-up failed",
            "a cut-off leader was deposed",
            "a deaf member",
@@ -77,11 +78,13 @@ TEST_CASE("within 200 seeds each rare path is taken", "[sim]") {
            "a restart within one network delay",
            "a swap did not swap",
            "a swap swapped",
+           "a witness was added",
            "a writer was fenced",
            "an append failed: fenced, maybe applied",
            "an append failed: fenced, not applied",
            "an entry proposed again by a candidate",
            "an entry voided since terms never fall",
+           "cluster_log_repaired_total",
            "cluster_log_resent_total",
            "gives its candidacy up: a member promised a higher ballot",
            "gives its candidacy up: no quorum promised in time",
