@@ -177,6 +177,24 @@ std::optional<GroupHeader> parse_group_copy(ByteView last_block, std::uint64_t n
   return checked(last_block.data() + block_bytes - group_header_bytes, nonce, segment_blocks);
 }
 
+std::uint64_t newest_group_in(ByteView segment) {
+  const auto blocks = static_cast<std::uint32_t>(segment.size() / block_bytes);
+  std::uint64_t newest = 0;
+  for (std::uint32_t block = 1; block < blocks; ++block) {
+    const char* begin = segment.data() + std::size_t{block} * block_bytes;
+    for (const char* at : {begin, begin + block_bytes - group_header_bytes}) {
+      GroupHeader seen;
+      std::memcpy(&seen, at, sizeof(seen));
+      if (seen.magic != group_magic) continue;
+      auto header = checked(at, seen.nonce, blocks);
+      std::uint32_t lies_in =
+          header && at != begin ? header->block + header->blocks - 1 : (header ? header->block : 0);
+      if (lies_in == block) newest = std::max(newest, header->number);
+    }
+  }
+  return newest;
+}
+
 std::optional<std::vector<Row>> parse_rows(const GroupHeader& header, ByteView group) {
   if (group.size() < rows_end(header)) return std::nullopt;
   ByteView stored = group.substr(group_header_bytes, header.rows * sizeof(Row));

@@ -159,6 +159,10 @@ std::optional<GroupHeader> parse_group_header(ByteView bytes, std::uint64_t nonc
                                               std::uint32_t segment_blocks);
 std::optional<GroupHeader> parse_group_copy(ByteView last_block, std::uint64_t nonce,
                                             std::uint32_t segment_blocks);
+// Of the newest group whose header, or its copy, stands sound anywhere in a segment of which block
+// 0 says nothing; 0 when there is none. Ready segments hold zeros, so it was written there in its
+// use.
+std::uint64_t newest_group_in(ByteView segment);
 // `group`: at least header and rows. Nothing when the rows are damaged.
 std::optional<std::vector<Row>> parse_rows(const GroupHeader&, ByteView group);
 bool is_sound(const Row&, ByteView payload);

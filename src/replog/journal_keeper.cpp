@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t ready_wanted = 2;
 constexpr std::size_t spares_kept = 2;
 constexpr std::size_t piece_bytes = 256 << 10;
+constexpr std::uint64_t smallest_part = 16;  // Of a segment, where there is room for no more.
 // Between pieces while a ready segment is left, so that syncs find the disk free.
 constexpr auto pause = std::chrono::milliseconds(2);
 constexpr auto retry_pause = std::chrono::seconds(1);
@@ -42,6 +43,7 @@ Keeper::Keeper(Folder& folder, KeeperOptions options, std::uint64_t first_ready,
       options_(options),
       zeros_(piece_bytes / block_bytes),
       last_(last),
+      next_bytes_(options.segment_bytes),
       spares_(std::move(spares)),
       bytes_(bytes) {
   for (std::uint64_t at = first_ready; at <= last; ++at) ready_.push_back(at);
@@ -141,7 +143,7 @@ void Keeper::committed(std::uint64_t bytes, bool is_filling) {
     // segment is needed.
     bool is_costly = false;
     while (!is_costly && step() && making_) {
-      is_costly = making_->zeroed > 0 && making_->zeroed < options_.segment_bytes;
+      is_costly = making_->zeroed > 0 && making_->zeroed < making_->bytes;
     }
   }
 }
@@ -163,7 +165,7 @@ Result<std::shared_ptr<File>> Keeper::take(std::uint64_t sequence, std::uint64_t
       std::lock_guard lock(mutex_);
       if (!ready_.empty()) continue;
     }
-    if (auto done = step(); !done) return std::move(done).error();
+    if (auto made = make_something(bytes); !made) return std::move(made).error();
   }
   auto file = folder_.open(segment_name(sequence));
   if (!file || (*file)->size() >= bytes) return file;
@@ -183,6 +185,21 @@ Result<std::shared_ptr<File>> Keeper::take(std::uint64_t sequence, std::uint64_t
   return file;
 }
 
+// One step, of which the next segment depends. A disk without room for a whole segment may have
+// some for a part of one: no group is refused that could be written.
+Result<void> Keeper::make_something(std::uint64_t bytes) {
+  const std::uint64_t least =
+      std::max(bytes, options_.segment_bytes / smallest_part / block_bytes * block_bytes);
+  for (;;) {
+    const bool is_beginning = !making_;
+    auto done = step();
+    const std::uint64_t smaller = next_bytes_ / 2 / block_bytes * block_bytes;
+    const bool has_failed_to_begin = !done && is_beginning && smaller >= least;
+    next_bytes_ = has_failed_to_begin ? smaller : options_.segment_bytes;
+    if (!has_failed_to_begin) return done;
+  }
+}
+
 Result<void> Keeper::step() {
   std::optional<Old> old;
   {
@@ -194,7 +211,7 @@ Result<void> Keeper::step() {
   }
   if (old) return retire(*old);
   if (!making_) return begin_making();
-  if (making_->zeroed < options_.segment_bytes) return zero_some(*making_);
+  if (making_->zeroed < making_->bytes) return zero_some(*making_);
   return finish_making();
 }
 
@@ -220,14 +237,14 @@ Result<void> Keeper::retire(Old old) {
 }
 
 Result<void> Keeper::begin_making() {
-  Making making;
+  Making making{.name = {}, .file = {}, .bytes = next_bytes_};
   bool is_new = false;
   {
     std::lock_guard lock(mutex_);
     if (!spares_.empty()) {
       making.name = spares_.back();
       spares_.pop_back();
-    } else if (bytes_ + options_.segment_bytes > options_.bytes_max) {
+    } else if (bytes_ + making.bytes > options_.bytes_max) {
       return Error{Errc::storage,
                    "the log in " + folder_.path(".") + " has reached its limit of " +
                        std::to_string(options_.bytes_max) +
@@ -235,22 +252,23 @@ Result<void> Keeper::begin_making() {
                        "old entries can go, or start this member with a higher limit"};
     } else {
       making.name = std::string(spare_beginning) + "new-" + std::to_string(++spares_named_);
-      bytes_ += options_.segment_bytes;
+      bytes_ += making.bytes;
       is_new = true;
     }
   }
   auto file = is_new ? folder_.create(making.name) : folder_.open(making.name);
   if (file && !is_new) {  // It may be what a process left halfway, or of another size.
-    std::uint64_t had = std::min((*file)->size(), options_.segment_bytes);
+    std::uint64_t had = (*file)->size();
+    making.bytes = std::max(making.bytes, had / block_bytes * block_bytes);
     std::lock_guard lock(mutex_);
-    bytes_ += options_.segment_bytes - had;
+    bytes_ += making.bytes - had;
   }
-  auto reserved = file ? (*file)->reserve(options_.segment_bytes) : Result<void>(file.error());
+  auto reserved = file ? (*file)->reserve(making.bytes) : Result<void>(file.error());
   if (!reserved) {
     // Its space is given back: a disk that is full is not made fuller.
     static_cast<void>(folder_.remove(making.name));
     std::lock_guard lock(mutex_);
-    bytes_ -= options_.segment_bytes;
+    if (file || is_new) bytes_ -= making.bytes;
     return reserved;
   }
   making.file = *std::move(file);
@@ -268,16 +286,17 @@ Result<void> Keeper::zero(File& file, std::uint64_t from, std::uint64_t to) {
 }
 
 Result<void> Keeper::zero_some(Making& making) {
-  std::uint64_t end = std::min<std::uint64_t>(making.zeroed + piece_bytes, options_.segment_bytes);
+  std::uint64_t end = std::min<std::uint64_t>(making.zeroed + piece_bytes, making.bytes);
   auto zeroed = zero(*making.file, making.zeroed, end);
   if (zeroed) {
     making.zeroed = end;
     return {};
   }
   static_cast<void>(folder_.remove(making.name));
+  const std::uint64_t bytes = making.bytes;
   making_.reset();
   std::lock_guard lock(mutex_);
-  bytes_ -= options_.segment_bytes;
+  bytes_ -= bytes;
   return zeroed;
 }
 

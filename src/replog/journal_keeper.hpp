@@ -47,7 +47,8 @@ class Keeper {
          std::vector<std::string> spares);
   ~Keeper();
 
-  // The file of the next segment, all zero. Waits only where none is ready.
+  // The file of the next segment, all zero, of at least `bytes`. Waits only where none is ready;
+  // where there is no room for a whole segment any more, it is a smaller one.
   Result<std::shared_ptr<File>> take(std::uint64_t sequence, std::uint64_t bytes);
   void give_back(std::uint64_t sequence, std::uint64_t bytes);
   // So much was committed, and the present segment is that full: a good time to prepare.
@@ -59,6 +60,7 @@ class Keeper {
   struct Making {
     std::string name;
     std::shared_ptr<File> file;
+    std::uint64_t bytes = 0;
     std::uint64_t zeroed = 0;
   };
   struct Old {
@@ -73,6 +75,7 @@ class Keeper {
   Result<void> step();    // With `work_mutex_` held.
   Result<void> retire(Old);
   Result<void> begin_making();
+  Result<void> make_something(std::uint64_t bytes);
   Result<void> zero_some(Making&);
   Result<void> finish_making();
   Result<void> zero(File&, std::uint64_t from, std::uint64_t to);
@@ -85,6 +88,7 @@ class Keeper {
   std::optional<Making> making_;    // Guarded by `work_mutex_`.
   std::uint64_t last_;              // Guarded by `work_mutex_`.
   std::uint64_t spares_named_ = 0;  // Guarded by `work_mutex_`.
+  std::uint64_t next_bytes_;        // Of the next file that is made. Guarded by `work_mutex_`.
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -352,7 +352,9 @@ class Reader {
     }
   }
 
-  // A torn write may have left something in the segment after the last, behind a header of zeros.
+  // A torn write may have left something in the segment after the last, behind a header of zeros:
+  // its first two groups at most, which are written with the header. Where more stand there the
+  // header was durable, and what they hold may have been acknowledged.
   Result<void> look_at_next() {
     // Files get their numbers in order: one that is missing before another is lost.
     for (std::uint64_t sequence = last_ + 1; sequence < recovery_.last_file; ++sequence) {
@@ -360,15 +362,22 @@ class Reader {
       fail("the file is missing", segment_name(sequence), 0);
       return {};
     }
-    auto next = opened_.find(last_ + 1);
-    if (next == opened_.end()) return {};
-    for (std::uint64_t dirty : recovery_.dirty_segments) {
-      if (dirty == last_ + 1) return {};
+    for (auto at = opened_.upper_bound(last_); at != opened_.end(); ++at) {
+      auto& [sequence, opened] = *at;
+      bytes_.clear(opened.file->size() / block_bytes);
+      auto got = opened.file->read_disk(0, bytes_.data(), bytes_.bytes());
+      if (!got) return std::move(got).error();
+      if (is_zero(bytes_.view())) continue;
+      const std::uint64_t torn_end = sequence == last_ + 1 ? recovery_.last.number + 2 : 0;
+      if (newest_group_in(bytes_.view()) > torn_end) {
+        fail("both headers of the segment are gone, and groups follow them", segment_name(sequence),
+             0);
+        return {};
+      }
+      auto& dirty = recovery_.dirty_segments;
+      bool is_known = std::find(dirty.begin(), dirty.end(), sequence) != dirty.end();
+      if (!is_known) dirty.push_back(sequence);
     }
-    bytes_.clear(next->second.file->size() / block_bytes);
-    auto got = next->second.file->read_disk(0, bytes_.data(), bytes_.bytes());
-    if (!got) return std::move(got).error();
-    if (!is_zero(bytes_.view())) recovery_.dirty_segments.push_back(last_ + 1);
     return {};
   }
 

@@ -201,8 +201,7 @@ Result<void> JournalStore::start_segment(GroupWriter* group, GroupHeader* header
   const std::uint32_t head_blocks = head_.lay_out();
   const std::size_t group_blocks = group != nullptr ? group->buffer().blocks() : 0;
   const std::size_t blocks = 1 + head_blocks + group_blocks;
-  auto file = keeper_->take(sequence,
-                            std::max<std::uint64_t>(blocks * block_bytes, options_.segment_bytes));
+  auto file = keeper_->take(sequence, blocks * block_bytes);
   if (!file) return std::move(file).error();
 
   SegmentHeader segment{.blocks = static_cast<std::uint32_t>((*file)->size() / block_bytes),

@@ -143,6 +143,42 @@ TEST_CASE("a replica that may have lost its newest promise stops, and says what 
                                             Contains("add a new one with an empty directory"));
 }
 
+TEST_CASE(
+    "a newest segment without its header stops the replica where more follows than was "
+    "written with it",
+    "[replog][journal]") {
+  Journal journal;
+  std::uint64_t at = 1;
+  while (!journal.disk.names.contains("000000000002.segment") ||
+         journal.bytes("000000000002.segment").find_first_not_of('\0') == std::string::npos) {
+    fill(journal, at, at + 1, 3000);
+    at += 1;
+  }
+  const std::uint64_t first_in_it = at - 1;
+  auto lose_header = [&] {
+    journal.change("000000000002.segment",
+                   [](std::string& bytes) { std::fill_n(bytes.begin(), 4096, '\0'); });
+  };
+
+  SECTION("what was written with it may have been cut off by the crash, as a whole") {
+    lose_header();
+    auto recovered = journal.open();
+    REQUIRE(recovered.has_value());
+    CHECK(recovered->entries.back().position == Position(first_in_it - 1));
+    CHECK(journal.bytes("000000000002.segment").find_first_not_of('\0') == std::string::npos);
+  }
+  SECTION("one group more was durable only after it") {
+    fill(journal, at, at + 1);
+    lose_header();
+    auto recovered = journal.open();
+    REQUIRE_FALSE(recovered.has_value());
+    CHECK(recovered.error().code == Errc::corrupt);
+    CHECK_THAT(recovered.error().context, Contains("000000000002.segment") &&
+                                              Contains("groups follow") &&
+                                              Contains("must not vote"));
+  }
+}
+
 TEST_CASE("neighbours tell what a group held whose headers are both damaged", "[replog][journal]") {
   Journal journal;
   fill(journal, 1, 6);
@@ -243,6 +279,30 @@ TEST_CASE("a journal on a full disk stops before a group is half written", "[rep
   journal.disk.plan.bytes_max = 1 << 20;
   CHECK(journal.open().value().entries.size() == kept);
   commit(*journal.store, {PutEntry{entry(kept + 1, ballot(1), "room")}});
+}
+
+TEST_CASE("a disk without room for a whole segment is used up before the journal stops",
+          "[replog][journal]") {
+  Journal journal;
+  const std::uint64_t segment = small().segment_bytes;
+  journal.disk.plan.bytes_max = 3 * segment + segment / 2;
+  Result<void> committed;
+  std::uint64_t kept = 0;
+  for (std::uint64_t at = 1; at < 1000 && committed; ++at) {
+    committed = journal.store->commit({PutEntry{entry(at, ballot(1), std::string(3000, 'x'))}});
+    if (committed) kept = at;
+  }
+  REQUIRE_FALSE(committed.has_value());
+  // A block for each, and of each segment one for its header and one for what it begins with.
+  CHECK(kept == 3 * (16 - 2) + (8 - 2));
+
+  // What there is room for again is used from there on.
+  journal.disk.plan.bytes_max = 8 * segment;
+  CHECK(journal.open().value().entries.size() == kept);
+  for (std::uint64_t at = kept + 1; at < kept + 40; ++at) {
+    commit(*journal.store, {PutEntry{entry(at, ballot(1), std::string(3000, 'y'))}});
+  }
+  CHECK(journal.open().value().entries.size() == kept + 39);
 }
 
 TEST_CASE("a damaged journal can be looked into, and nothing is changed", "[replog][inspection]") {
