@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/crc32c.hpp"
+#include "replog/disk_error.hpp"
 
 namespace cluster::replog {
 namespace {
@@ -38,11 +39,6 @@ std::uint32_t checksum_of(const StoredIdentity& stored) {
   return crc32c(ByteView(at, sizeof(stored) - sizeof(stored.checksum)));
 }
 
-Error failure(const std::string& what, int code) {
-  return Error{code == EACCES || code == EPERM ? Errc::permission : Errc::storage,
-               what + ": " + std::strerror(code)};
-}
-
 std::string hex(std::uint64_t number) {
   char text[17];
   std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(number));
@@ -67,7 +63,7 @@ struct Descriptor {
 Result<void> name_birth(int file, const std::string& path, StoredIdentity& stored) {
   struct statx status {};
   if (::statx(file, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0) {
-    return failure("cannot look at " + path, errno);
+    return disk_error("look at " + path, errno);
   }
   stored.inode = status.stx_ino;
   bool has_birth = (status.stx_mask & STATX_BTIME) != 0;
@@ -81,11 +77,11 @@ Result<StoredIdentity> read_identity(const std::string& path, StoredIdentity& ac
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.number < 0) {
     if (errno == ENOENT) return Error{Errc::not_found, path + " does not exist"};
-    return failure("cannot open " + path, errno);
+    return disk_error("open " + path, errno);
   }
   StoredIdentity stored;
   ssize_t got = ::pread(file.number, &stored, sizeof(stored), 0);
-  if (got < 0) return failure("cannot read " + path, errno);
+  if (got < 0) return disk_error("read " + path, errno);
   if (got != sizeof(stored) || stored.magic != identity_magic ||
       stored.checksum != checksum_of(stored)) {
     return Error{Errc::corrupt,
@@ -116,17 +112,17 @@ Result<void> write_identity(const std::string& directory, StoredIdentity stored)
   const std::string draft = path + ".new";
   ::unlink(draft.c_str());
   Descriptor file(::open(draft.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
-  if (file.number < 0) return failure("cannot make " + draft, errno);
+  if (file.number < 0) return disk_error("make " + draft, errno);
   if (auto named = name_birth(file.number, draft, stored); !named) return named;
   stored.checksum = checksum_of(stored);
   if (::pwrite(file.number, &stored, sizeof(stored), 0) != sizeof(stored)) {
-    return failure("cannot write " + draft, errno == 0 ? ENOSPC : errno);
+    return disk_error("write " + draft, errno == 0 ? ENOSPC : errno);
   }
-  if (::fsync(file.number) != 0) return failure("cannot sync " + draft, errno);
-  if (::rename(draft.c_str(), path.c_str()) != 0) return failure("cannot rename " + draft, errno);
+  if (::fsync(file.number) != 0) return disk_error("sync " + draft, errno);
+  if (::rename(draft.c_str(), path.c_str()) != 0) return disk_error("rename " + draft, errno);
   Descriptor folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.number < 0 || ::fsync(folder.number) != 0) {
-    return failure("cannot sync the directory " + directory, errno);
+    return disk_error("sync the directory " + directory, errno);
   }
   return {};
 }
@@ -134,7 +130,7 @@ Result<void> write_identity(const std::string& directory, StoredIdentity stored)
 Result<int> lock_directory(const std::string& directory) {
   const std::string path = directory + "/lock";
   int lock = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  if (lock < 0) return failure("cannot open " + path, errno);
+  if (lock < 0) return disk_error("open " + path, errno);
   if (::flock(lock, LOCK_EX | LOCK_NB) == 0) return lock;
   ::close(lock);
   return Error{Errc::address_in_use,
@@ -152,7 +148,7 @@ Result<void> make_directory(const std::string& path) {
   Descriptor folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // A parent that cannot be opened was there before.
   if (folder.number >= 0 && ::fsync(folder.number) != 0) {
-    return failure("cannot sync the directory " + parent.string(), errno);
+    return disk_error("sync the directory " + parent.string(), errno);
   }
   return {};
 }

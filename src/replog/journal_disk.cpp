@@ -10,26 +10,11 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "replog/disk_error.hpp"
 #include "replog/journal_format.hpp"
 
 namespace cluster::replog::journal {
 namespace {
-
-Error disk_error(const std::string& what, const std::string& path, int code) {
-  std::string text = "cannot " + what + " " + path + ": ";
-  switch (code) {
-    case ENOSPC:
-    case EDQUOT: text += "the disk is full; free some space and start this member again"; break;
-    case EROFS:
-      text += "the file system is read-only; the kernel makes it so after disk errors: see its log";
-      break;
-    case EIO:
-      text += "the disk reports an error; see the kernel's log, and replace the disk or the member";
-      break;
-    default: text += std::strerror(code);
-  }
-  return Error{code == EACCES || code == EPERM ? Errc::permission : Errc::storage, std::move(text)};
-}
 
 class DiskFile final : public File {
  public:
@@ -57,14 +42,14 @@ class DiskFile final : public File {
 
   Result<void> sync() override {
     if (::fdatasync(buffered_) == 0) return {};
-    return disk_error("sync", path_, errno);
+    return disk_error("sync " + path_, errno);
   }
 
   Result<void> reserve(std::uint64_t bytes) override {
     int code = ::posix_fallocate(buffered_, 0, static_cast<off_t>(bytes));
     // Where a file system has no such call, writing zeros finds out the same.
     if (code == 0 || code == EOPNOTSUPP || code == EINVAL) return {};
-    return disk_error("make room in", path_, code);
+    return disk_error("make room in " + path_, code);
   }
 
   Result<std::size_t> read(std::uint64_t offset, char* to, std::size_t size) const override {
@@ -90,13 +75,13 @@ class DiskFile final : public File {
       iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
       ssize_t written = ::pwritev2(file, &piece, 1, static_cast<off_t>(offset), flags);
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return disk_error("write to", path_, errno);
-      if (written == 0) return disk_error("write to", path_, EIO);
+      if (written < 0) return disk_error("write to " + path_, errno);
+      if (written == 0) return disk_error("write to " + path_, EIO);
       offset += static_cast<std::uint64_t>(written);
       bytes.remove_prefix(static_cast<std::size_t>(written));
       // What is left of a sector cannot be written directly.
       if (!bytes.empty() && static_cast<std::size_t>(written) % sector_bytes != 0) {
-        return disk_error("write to", path_, ENOSPC);
+        return disk_error("write to " + path_, ENOSPC);
       }
     }
     return {};
@@ -107,7 +92,7 @@ class DiskFile final : public File {
     while (done < size) {
       ssize_t got = ::pread(file, to + done, size - done, static_cast<off_t>(offset + done));
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return disk_error("read", path_, errno);
+      if (got < 0) return disk_error("read " + path_, errno);
       if (got == 0) break;
       done += static_cast<std::size_t>(got);
     }
@@ -126,7 +111,7 @@ class DiskFolder final : public Folder {
 
   Result<std::vector<std::string>> list() const override {
     DIR* stream = ::opendir(directory_.c_str());
-    if (stream == nullptr) return disk_error("list", directory_, errno);
+    if (stream == nullptr) return disk_error("list " + directory_, errno);
     std::vector<std::string> names;
     while (const dirent* entry = ::readdir(stream)) names.emplace_back(entry->d_name);
     ::closedir(stream);
@@ -142,20 +127,20 @@ class DiskFolder final : public Folder {
 
   Result<void> rename(const std::string& from, const std::string& to) override {
     if (::rename(path(from).c_str(), path(to).c_str()) == 0) return {};
-    return disk_error("rename", path(from), errno);
+    return disk_error("rename " + path(from), errno);
   }
 
   Result<void> remove(const std::string& name) override {
     if (::unlink(path(name).c_str()) == 0) return {};
-    return disk_error("remove", path(name), errno);
+    return disk_error("remove " + path(name), errno);
   }
 
   Result<void> sync() override {
     int folder = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) return disk_error("open", directory_, errno);
+    if (folder < 0) return disk_error("open " + directory_, errno);
     int code = ::fsync(folder) == 0 ? 0 : errno;
     ::close(folder);
-    if (code != 0) return disk_error("sync", directory_, code);
+    if (code != 0) return disk_error("sync " + directory_, code);
     return {};
   }
 
@@ -165,7 +150,7 @@ class DiskFolder final : public Folder {
   Result<std::shared_ptr<File>> open_file(const std::string& name, int flags) {
     std::string at = path(name);
     int buffered = ::open(at.c_str(), flags | O_CLOEXEC, 0600);
-    if (buffered < 0) return disk_error("open", at, errno);
+    if (buffered < 0) return disk_error("open " + at, errno);
     // Pages beside the one that is asked for may be written past the cache later.
     ::posix_fadvise(buffered, 0, 0, POSIX_FADV_RANDOM);
     int direct = ::open(at.c_str(), mode_ | O_CLOEXEC | O_DIRECT);

@@ -60,12 +60,13 @@ class Connection:
 class Client(threading.Thread):
     """Puts, gets and swaps at random, one at a time, until told to end; writes down what it saw."""
 
-    def __init__(self, name, sockets, seed, began):
+    def __init__(self, name, sockets, seed, began, pause):
         super().__init__(daemon=True)
         self.name = name
         self.sockets = sockets
         self.random = random.Random(seed)
         self.began = began
+        self.pause = pause
         self.over = threading.Event()
         self.history = []
         self.acknowledged = {}  # value -> when
@@ -92,6 +93,8 @@ class Client(threading.Thread):
             if not self.do_one(f"{self.name}.{number}"):
                 self.disconnect()
                 self.over.wait(0.01)
+            if self.pause:
+                self.over.wait(self.pause)
         self.disconnect()
 
     def disconnect(self):
@@ -142,13 +145,16 @@ class Client(threading.Thread):
 
 
 class Load:
-    """Some clients over a while: `with Load(cluster) as load:` and then `load.check()`."""
+    """Some clients over a while: `with Load(cluster) as load:` and then `load.check()`.
 
-    def __init__(self, cluster, clients=6):
+    `pause`: of each between its calls, where the machine's speed must not say how much is written.
+    """
+
+    def __init__(self, cluster, clients=6, pause=0):
         self.cluster = cluster
         began = time.monotonic()
         sockets = [member.socket for member in cluster.members.values()]
-        self.clients = [Client(f"c{i}", sockets, cluster.random.random(), began)
+        self.clients = [Client(f"c{i}", sockets, cluster.random.random(), began, pause)
                         for i in range(clients)]
 
     def __enter__(self):
@@ -251,6 +257,12 @@ class Member:
     def last_words(self, count=3):
         with open(self.log, encoding="utf-8", errors="replace") as file:
             return " | ".join(file.read().splitlines()[-count:])
+
+    def stop_reason(self):
+        """What it said last when it stopped for good."""
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            lines = [line for line in file.read().splitlines() if "replica stopped" in line]
+        return lines[-1] if lines else ""
 
     def signal(self, number):
         os.kill(self.process.pid, number)

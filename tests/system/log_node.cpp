@@ -236,7 +236,8 @@ std::vector<Peer> members_of(std::string text) {
 
 }  // namespace
 
-// NAME VALUE pairs: directory, self, members, socket, and at will listen, padding, store.
+// NAME VALUE pairs: directory, self, members, socket, and at will listen, padding, store,
+// store_bytes_max.
 int main(int argc, char** argv) {
   std::map<std::string, std::string> given;
   for (int i = 1; i + 1 < argc; i += 2) given[argv[i]] = argv[i + 1];
@@ -253,6 +254,9 @@ int main(int argc, char** argv) {
   }
 
   if (given["store"] == "lmdb") options.store = StoreKind::lmdb;
+  if (given.contains("store_bytes_max")) {
+    options.store_bytes_max = number_of(given["store_bytes_max"]);
+  }
 
   StderrSink sink;
   Runtime runtime = Runtime::threads(

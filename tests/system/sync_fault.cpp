@@ -1,7 +1,9 @@
-// Loaded before a program's libraries (LD_PRELOAD): its syncs, and writes that are syncs, fail with
-// EIO while the file that SYNC_FAULT names exists. Nothing is written then, as with a disk that has
-// gone.
+// Loaded before a program's libraries (LD_PRELOAD): its syncs, and writes that are syncs, fail
+// while the file that SYNC_FAULT names exists. Nothing is written then, as with a disk that has
+// gone. The file's first letter says how: r as a file system that became read-only; s not at all,
+// they stand still until the file is gone; any other, or none, with EIO.
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -10,14 +12,24 @@
 
 namespace {
 
-bool is_on() {
-  static const char* const file = std::getenv("SYNC_FAULT");
-  return file != nullptr && ::access(file, F_OK) == 0;
+// The error to fail with; 0: go on.
+int fault() {
+  static const char* const name = std::getenv("SYNC_FAULT");
+  while (name != nullptr) {
+    int file = ::open(name, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 0;
+    char kind = 0;
+    bool has_kind = ::read(file, &kind, 1) == 1;
+    ::close(file);
+    if (!has_kind || kind != 's') return has_kind && kind == 'r' ? EROFS : EIO;
+    ::usleep(10'000);
+  }
+  return 0;
 }
 
 int sync_by(const char* name, int file) {
-  if (is_on()) {
-    errno = EIO;
+  if (int code = fault(); code != 0) {
+    errno = code;
     return -1;
   }
   return reinterpret_cast<int (*)(int)>(::dlsym(RTLD_NEXT, name))(file);
@@ -25,8 +37,9 @@ int sync_by(const char* name, int file) {
 
 ssize_t write_by(const char* name, int file, const iovec* parts, int count, off_t offset,
                  int flags) {
-  if ((flags & RWF_DSYNC) != 0 && is_on()) {
-    errno = EIO;
+  int code = (flags & RWF_DSYNC) != 0 ? fault() : 0;
+  if (code != 0) {
+    errno = code;
     return -1;
   }
   using Write = ssize_t (*)(int, const iovec*, int, off_t, int);

@@ -16,58 +16,132 @@ def stands_still(member):
     return not member.is_running() or member.ask("history") is None
 
 
+def make_faulty(path, how):
+    """At once: no sync sees the file without what is in it."""
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(how)
+    os.rename(path + ".new", path)
+
+
 class DiskTest(LogTest):
-    def test_a_member_whose_syncs_fail_stops_for_good_and_goes_on_when_started_on_a_sound_disk(self):
+    def cluster_with_faults(self):
+        """And what says so: the member's file, where there is one, makes its syncs fail."""
         cluster = LogCluster()
         fault = cluster.base + "/fault"
         for member in cluster.members.values():
             member.environment = {"LD_PRELOAD": SYNC_FAULT, "SYNC_FAULT": f"{fault}{member.number}",
                                   "ASAN_OPTIONS": "verify_asan_link_order=0"}
-        self.cluster_of(cluster)
+        return self.cluster_of(cluster), fault
+
+    def test_a_leader_whose_disk_stands_still_is_followed_by_another_and_answers_nothing_old(self):
+        cluster, fault = self.cluster_with_faults()
         with Load(cluster) as load:
-            load.wait_for_more(50)
+            # Enough fast syncs that they are done on the thread that also talks to the others.
+            load.wait_for_more(300, 60)
             leader = cluster.leader()
-            with open(f"{fault}{leader.number}", "w", encoding="utf-8"):
-                pass
+            make_faulty(f"{fault}{leader.number}", "stall")
+            others = [m for m in cluster.members.values() if m is not leader]
+            self.assertIsNot(cluster.leader(among=others, seconds=60), leader)
+            load.wait_for_more(100, 60)
+            os.unlink(f"{fault}{leader.number}")
+            load.wait_for_more(100, 60)
+        # Among the laws: no read was answered from before what others had written meanwhile.
+        load.check()
+
+    def test_a_member_whose_file_system_became_read_only_says_so_and_goes_on_after_a_restart(self):
+        cluster, fault = self.cluster_with_faults()
+        with Load(cluster) as load:
+            load.wait_for_more(20, 60)
+            victim = cluster.members[cluster.random.randrange(1, 4)]
+            make_faulty(f"{fault}{victim.number}", "read-only")
+            until(lambda: stands_still(victim), 60, "the member has stopped")
+            self.assertIn("the file system is read-only", victim.stop_reason())
+            load.wait_for_more(20, 60)
+            os.unlink(f"{fault}{victim.number}")
+            victim.kill()
+            victim.start()
+            load.wait_for_more(20, 60)
+        load.check()
+
+    def test_a_directory_on_a_read_only_file_system_is_refused_with_what_to_do(self):
+        cluster = LogCluster(1)
+        member = cluster.members[1]
+        self.cluster_of(cluster)
+        member.kill()
+        command("mount", "--bind", member.directory, member.directory)
+        self.addCleanup(command, "umount", member.directory)
+        command("mount", "-o", "remount,bind,ro", member.directory)
+        member.launch()
+        self.assertNotEqual(member.process.stdout.readline(), b"ready\n")
+        self.assertIn("the file system is read-only", member.last_words(1))
+
+    def test_a_member_at_its_stated_limit_stops_and_goes_on_with_a_higher_one(self):
+        for store in ("journal", "lmdb"):
+            with self.subTest(store=store):
+                cluster = LogCluster()
+                victim = cluster.members[cluster.random.randrange(1, 4)]
+                for member in cluster.members.values():
+                    member.arguments = ["padding", str(256 << 10), "store", store]
+                limited = victim.arguments
+                victim.arguments = limited + ["store_bytes_max", str(24 << 20)]
+                self.cluster_of(cluster)
+                with Load(cluster, clients=3, pause=0.02) as load:
+                    until(lambda: stands_still(victim), 60, "the member has stopped")
+                    self.assertIn("reached its limit", victim.stop_reason())
+                    self.assertIn("store_bytes_max", victim.stop_reason())
+                    load.wait_for_more(20, 60)
+                    victim.kill()
+                    victim.arguments = limited
+                    victim.start()
+                    load.wait_for_more(20, 60)
+                load.check()
+
+    def test_a_member_whose_syncs_fail_stops_for_good_and_goes_on_when_started_on_a_sound_disk(self):
+        cluster, fault = self.cluster_with_faults()
+        with Load(cluster) as load:
+            load.wait_for_more(50, 60)
+            leader = cluster.leader()
+            make_faulty(f"{fault}{leader.number}", "error")
             successor = cluster.leader(
                 among=[m for m in cluster.members.values() if m is not leader])
             self.assertIsNot(successor, leader)
-            load.wait_for_more(100)
+            load.wait_for_more(100, 60)
             # That later syncs succeed again says nothing of what the failed one has lost.
             os.unlink(f"{fault}{leader.number}")
-            load.wait_for_more(50)
+            load.wait_for_more(50, 60)
             self.assertTrue(stands_still(leader), "a failed sync is never tried again")
             leader.kill()
             leader.start()
-            load.wait_for_more(50)
+            load.wait_for_more(50, 60)
         load.check()
 
     def test_a_member_whose_disk_is_full_stops_and_catches_up_once_there_is_room(self):
         cluster = LogCluster()
         small = cluster.base + "/small"
         os.mkdir(small)
-        command("mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", small)
+        # Three segments and a half. What is written is much more.
+        command("mount", "-t", "tmpfs", "-o", "size=56m", "tmpfs", small)
         self.addCleanup(shutil.rmtree, cluster.base)  # Its own removal leaves the mount.
         self.addCleanup(command, "umount", small)
         victim = cluster.members[cluster.random.randrange(1, 4)]
         victim.directory = small + "/store"
         for member in cluster.members.values():
-            member.arguments = ["padding", str(64 << 10)]  # What is reserved ahead fills up soon.
+            member.arguments = ["padding", str(256 << 10)]  # What is reserved ahead fills up soon.
         self.cluster_of(cluster)
-        with Load(cluster) as load:
-            load.wait_for_more(50)
-            with open(small + "/ballast", "wb", buffering=0) as file:
-                try:
-                    while True:
-                        file.write(bytes(1 << 12))
-                except OSError:
-                    pass
-            until(lambda: stands_still(victim), 30, "the member with the full disk has stopped")
-            load.wait_for_more(100)  # The others go on.
-            os.unlink(small + "/ballast")
+        with Load(cluster, clients=3, pause=0.02) as load:
+            load.wait_for_more(20, 60)
+            until(lambda: stands_still(victim), 60, "the member with the full disk has stopped")
+            load.wait_for_more(50, 60)  # The others go on.
+            self.assertIn("the disk is full", victim.stop_reason())
+            # Started again while nothing has changed, it has all that it had, and stops again.
             victim.kill()
             victim.start()
-            load.wait_for_more(50)
+            until(lambda: stands_still(victim), 60, "it stops again")
+            load.wait_for_more(20, 60)
+            victim.kill()
+            command("mount", "-o", "remount,size=4g", small)
+            victim.start()
+            load.wait_for_more(20, 60)
         load.check()
 
     def test_a_member_with_flipped_bytes_never_answers_with_them(self):
@@ -95,7 +169,7 @@ class DiskTest(LogTest):
     def test_a_copy_of_a_members_directory_is_not_that_member(self):
         cluster = self.cluster_of(LogCluster())
         with Load(cluster) as load:
-            load.wait_for_more(50)
+            load.wait_for_more(50, 60)
             victim = cluster.members[cluster.random.randrange(1, 4)]
             victim.kill()
             copy = victim.directory + "-copy"
@@ -107,7 +181,7 @@ class DiskTest(LogTest):
             victim.kill()
             victim.directory = original
             victim.start()
-            load.wait_for_more(50)
+            load.wait_for_more(50, 60)
         load.check()
 
     def flip(self, directory, count):
