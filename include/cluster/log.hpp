@@ -108,7 +108,7 @@ struct LogOptions {
   // A leader whose disk finishes no sync for so long steps down, and does not stand again before
   // one has finished.
   Duration disk_stall_timeout = std::chrono::seconds(2);
-  // Reserved for a scrubber that is not built yet: has no effect.
+  // The store is read through at this rate, held against other members', and repaired; 0: never.
   std::size_t scrub_bytes_per_second = 4 << 20;
   std::size_t compress_min = 0;  // Entries of so many bytes travel and rest compressed; 0: none.
 };

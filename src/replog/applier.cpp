@@ -7,43 +7,51 @@ namespace cluster::replog {
 namespace {
 
 constexpr std::size_t mark_bytes = 256u << 10;
+constexpr std::size_t write_bytes_max = 256u << 10;  // At once, before others have their turn.
 
-// Ends early when nobody wants the snapshot any more.
-class CancellableWriter final : public SnapshotWriter {
+// Ends early when nobody wants the snapshot any more, and lets those in who fetch another.
+class PoliteWriter final : public SnapshotWriter {
  public:
-  CancellableWriter(SnapshotWriter& writer, const std::atomic<bool>& is_cancelled)
-      : writer_(writer), is_cancelled_(is_cancelled) {}
+  PoliteWriter(SnapshotWriter& writer, SnapshotShelf& shelf, const std::atomic<bool>& is_cancelled)
+      : writer_(writer), shelf_(shelf), is_cancelled_(is_cancelled) {}
   Result<void> write(ByteView bytes) override {
-    if (is_cancelled_) return Error{Errc::closed, "the log was closed"};
-    return writer_.write(bytes);
+    do {
+      if (is_cancelled_) return Error{Errc::closed, "the log was closed"};
+      shelf_.do_short_work();
+      ByteView part = bytes.substr(0, write_bytes_max);
+      if (auto written = writer_.write(part); !written) return written;
+      bytes.remove_prefix(part.size());
+    } while (!bytes.empty());
+    return {};
   }
 
  private:
   SnapshotWriter& writer_;
+  SnapshotShelf& shelf_;
   const std::atomic<bool>& is_cancelled_;
 };
 
-Result<SnapshotOffered> write_to(SnapshotFiles& files, const SnapshotOffered& about,
+Result<SnapshotOffered> write_to(SnapshotShelf& shelf, Time now, const SnapshotOffered& about,
                                  SnapshotJob job, const std::atomic<bool>& is_cancelled) {
-  auto sink = files.create(about);
+  auto sink = shelf.files().create(about);
   if (!sink) return std::move(sink).error();
-  CancellableWriter writer(**sink, is_cancelled);
+  PoliteWriter writer(**sink, shelf, is_cancelled);
   auto written = job(writer);
   job = nullptr;  // What it holds ends here.
   if (!written) return std::move(written).error();
   auto done = (*sink)->finish();
-  if (done) files.keep_newest(2);
+  if (done) shelf.clear_up(now);
   return done;
 }
 
 }  // namespace
 
 Applier::Applier(runtime::Host& host, StateMachine& machine, SnapshotPolicy policy,
-                 std::shared_ptr<SnapshotFiles> files, Configuration founders, Log log)
+                 std::shared_ptr<SnapshotShelf> shelf, Configuration founders, Log log)
     : host_(host),
       machine_(machine),
       policy_(policy),
-      files_(std::move(files)),
+      shelf_(std::move(shelf)),
       log_(std::move(log)),
       logger_(host.logger().with_part("log")) {
   at_.configuration = std::move(founders);
@@ -60,7 +68,7 @@ void Applier::deliver(F f, G done) {
   using Answer = decltype(f());
   auto go_on = lifeline_.guard([this, done = std::move(done)](Answer answer) mutable {
     is_busy_ = false;
-    if (is_stopped_) return;
+    if (stopped_) return;
     done(std::move(answer));
     answer_waiters();  // Those that came meanwhile.
     run();
@@ -84,10 +92,10 @@ void Applier::restore(const SnapshotOffered& snapshot) {
 }
 
 void Applier::run() {
-  if (is_busy_ || is_stopped_) return;
+  if (is_busy_ || stopped_) return;
   if (restore_) return begin_restore();
   if (!is_writing_ && (wants_snapshot() || !asked_.empty())) return begin_snapshot();
-  while (at_.end < readable_end_ && !is_busy_ && !is_stopped_ && apply_next()) {
+  while (at_.end < readable_end_ && !is_busy_ && !stopped_ && apply_next()) {
   }
 }
 
@@ -144,6 +152,7 @@ void Applier::answer_waiters() {
 }
 
 void Applier::wait(Position end, Promise<Position> promise, OpenCall call) {
+  if (stopped_) return promise.complete(*stopped_);
   waiters_.push_back(Waiter{end, std::move(promise), std::move(call)});
   answer_waiters();
 }
@@ -165,8 +174,8 @@ void Applier::begin_restore() {
   logger_.info("restores the state", "end", snapshot.end, "bytes", snapshot.size);
   restores_ += 1;
   deliver(
-      [&machine = machine_, files = files_, id = snapshot.id]() -> Result<void> {
-        auto reader = files->open(id);
+      [&machine = machine_, shelf = shelf_, id = snapshot.id]() -> Result<void> {
+        auto reader = shelf->files().open(id);
         if (!reader) return std::move(reader).error();
         return machine.restore(**reader);
       },
@@ -190,6 +199,7 @@ bool Applier::wants_snapshot() const {
 }
 
 void Applier::take_snapshot(Promise<Position> promise, OpenCall call) {
+  if (stopped_) return promise.complete(*stopped_);
   asked_.push_back(Waiter{Position{}, std::move(promise), std::move(call)});
   run();
 }
@@ -213,12 +223,12 @@ void Applier::write_snapshot(SnapshotJob job) {
                         .configuration = at_.configuration,
                         .id = host_.random_seed() | 1};
   auto done = lifeline_.guard([this, at = at_, bytes = bytes_](Result<SnapshotOffered> made) {
-    if (!is_stopped_) end_snapshot(at, bytes, made);
+    if (!stopped_) end_snapshot(at, bytes, made);
   });
-  host_.post_background([&host = host_, files = files_, about = std::move(about),
+  host_.post_background([&host = host_, shelf = shelf_, about = std::move(about),
                          job = std::move(job), is_cancelled = is_cancelled_,
                          done = std::move(done)]() mutable {
-    auto made = write_to(*files, about, std::move(job), *is_cancelled);
+    auto made = write_to(*shelf, host.now(), about, std::move(job), *is_cancelled);
     host.post(
         [made = std::move(made), done = std::move(done)]() mutable { done(std::move(made)); });
   });
@@ -255,7 +265,7 @@ void Applier::end_snapshot(const Place& at, std::uint64_t bytes,
 }
 
 void Applier::stop(const Error& why) {
-  is_stopped_ = true;
+  stopped_ = why;
   *is_cancelled_ = true;
   for (auto* list : {&asked_, &writing_, &waiters_}) {
     for (Waiter& waiter : *list) waiter.promise.complete(why);

@@ -15,7 +15,7 @@
 #include "cluster/log.hpp"
 #include "replog/configuration.hpp"
 #include "replog/open_calls.hpp"
-#include "replog/snapshot_files.hpp"
+#include "replog/snapshot_shelf.hpp"
 #include "runtime/gate.hpp"
 #include "runtime/host.hpp"
 
@@ -35,7 +35,7 @@ class Applier {
     std::function<void(const Error&)> fail;  // This replica must not go on.
   };
 
-  Applier(runtime::Host&, StateMachine&, SnapshotPolicy, std::shared_ptr<SnapshotFiles>,
+  Applier(runtime::Host&, StateMachine&, SnapshotPolicy, std::shared_ptr<SnapshotShelf>,
           Configuration founders, Log);
   ~Applier();
   Applier(const Applier&) = delete;
@@ -98,7 +98,7 @@ class Applier {
   runtime::Host& host_;
   StateMachine& machine_;
   SnapshotPolicy policy_;
-  std::shared_ptr<SnapshotFiles> files_;
+  std::shared_ptr<SnapshotShelf> shelf_;
   Log log_;
   Logger logger_;
   std::shared_ptr<runtime::Gate> gate_ = std::make_shared<runtime::Gate>();
@@ -109,7 +109,7 @@ class Applier {
   std::optional<SnapshotOffered> restore_;  // To be done next.
   bool is_busy_ = false;                    // The state machine is at work.
   bool is_writing_ = false;                 // A snapshot is.
-  bool is_stopped_ = false;
+  std::optional<Error> stopped_;            // Why it was.
 
   std::uint64_t bytes_ = 0;  // Passed since the start.
   std::uint64_t snapshot_bytes_ = 0;

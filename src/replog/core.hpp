@@ -82,6 +82,8 @@ class Core {
   void on_campaign(Time now, Effects&);
   // The disk has finished no sync for too long, or has finished one again.
   void on_disk_stall(Time now, bool is_stalled, Effects&);
+  // More waits for the disk than may be; or it does no longer.
+  void on_disk_behind(bool is_behind, Effects&);
   // The disk failed and this member is about to stop for good: it hands over what it leads.
   void on_disk_failure(Time now, Effects&);
 
@@ -93,6 +95,10 @@ class Core {
 
   // The store found that it can't read the entry at `at`.
   void on_damage(Time now, Position at, Effects&);
+  // Answers ScrubRange: what is to be looked after from `from` on.
+  void on_scrub(Position from, Effects&);
+  // What most members have at `at` is another entry, whose part of a range's checksum is this.
+  void on_odd_copy(Time now, Position at, std::uint32_t checksum, Effects&);
   // Performs a `Repaired`.
   void on_repaired(Time now, PositionRange, Effects&);
 
@@ -104,6 +110,7 @@ class Core {
   Role role() const { return role_; }
   bool is_forming() const { return formation_.has_value(); }  // This directory is no member yet.
   bool is_disk_stalled() const { return is_disk_stalled_; }
+  bool is_disk_behind() const { return is_disk_behind_; }
   const Damage& damage() const { return damage_; }
   Position chosen_end() const { return chosen_end_; }
   Position known_chosen_end() const { return known_chosen_end_; }  // By anybody, as far as we know.
@@ -169,6 +176,10 @@ class Core {
   void forget_damage(Position before);
   bool can_vouch(Position from, std::string_view asked);
   Position held_end() const;
+
+  // Comparing stores (core_scrub.cpp).
+  void on(Time, NodeId, const RangeSum&, Effects&);
+  void on(Time, NodeId, const RangeSummed&, Effects&);
 
   // Reads and leases (core_reads.cpp).
   void serve_reads(Time, Effects&);
@@ -249,6 +260,10 @@ class Core {
   Duration forward_patience() const { return options_.heartbeat_interval * 4; }
   std::size_t settled_cost(Position at) const;
   void let_go(Position end, Effects&);  // Memory may forget what is before.
+  // A witness has seen no data: what it called a snapshot would be of another state.
+  bool uses_snapshots() const {
+    return options_.has_state_machine && !configuration_.is_witness(options_.self);
+  }
   bool is_peer(NodeId node) const { return node != options_.self && configuration_.has(node); }
   template <class F>
   void for_each_peer(F f) const {
@@ -367,6 +382,7 @@ class Core {
   LeaseGrant lease_grant_;
   bool wants_lease_ = false;
   bool is_disk_stalled_ = false;
+  bool is_disk_behind_ = false;  // A leader's: then it proposes nothing.
   Damage damage_;
   // Everything that the disk may have lost was accepted at or below it, and everything that this
   // member did as a leader and does not remember was done at or below it.

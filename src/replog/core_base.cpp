@@ -32,10 +32,7 @@ void Core::note_truncate(const LogEntry& entry) {
 void Core::offer(NodeId to, Effects& effects) {
   if (to == options_.self) return;
   if (options_.has_state_machine) {
-    // A witness has seen no data: what it calls a snapshot is of another state.
-    if (snapshot_ && !configuration_.is_witness(options_.self)) {
-      effects.now.push_back(Send{to, *snapshot_});
-    }
+    if (snapshot_ && uses_snapshots()) effects.now.push_back(Send{to, *snapshot_});
     return;
   }
   SnapshotOffered offered{.end = kept_from_, .term = kept_term_, .configuration = configuration_};
@@ -58,7 +55,7 @@ void Core::on(Time now, NodeId from, const SnapshotOffered& offered, Effects& ef
   if (role_ == Role::leader) return;
   known_chosen_end_ = std::max(known_chosen_end_, offered.end);
   teller_ = from;
-  if (options_.has_state_machine) return consider(now, from, offered, effects);
+  if (uses_snapshots()) return consider(now, from, offered, effects);
   begin_at(now, offered, effects);
 }
 

@@ -15,7 +15,17 @@ void Core::enqueue(Proposal proposal, Effects& effects) {
       AppendFailed{origin.tag, Error{Errc::overloaded, "the leader's queue is full"}});
 }
 
-void Core::propose(Effects& effects) { send_accepts(pipeline_->take(chosen_end_), effects); }
+// The others go on without a disk that is slower than theirs, so nothing else keeps a leader from
+// proposing more than its own disk takes.
+void Core::propose(Effects& effects) {
+  if (!is_disk_behind_) send_accepts(pipeline_->take(chosen_end_), effects);
+}
+
+void Core::on_disk_behind(bool is_behind, Effects& effects) {
+  is_disk_behind_ = is_behind;
+  if (role_ == Role::leader) propose(effects);
+  finish(effects);
+}
 
 void Core::send_accepts(std::vector<Accept> accepts, Effects& effects) {
   for (Accept& accept : accepts) {

@@ -120,7 +120,7 @@ void Core::void_damage(Ballot ballot, Position lead_at) {
 void Core::consider_for_damage(Time now, NodeId from, const SnapshotOffered& offered,
                                Effects& effects) {
   if (!damage_.first_before(offered.end)) return;
-  if (!options_.has_state_machine) return on_base(offered.end, offered.term, effects);
+  if (!uses_snapshots()) return on_base(offered.end, offered.term, effects);
   if (snapshot_ && damage_.first_in(kept_from_, snapshot_->end) < snapshot_->end) {
     return begin_after_damage(SnapshotOffered(*snapshot_), effects);
   }

@@ -54,6 +54,13 @@ class Damage {
     return at == ranges_.end() ? to : std::min(at->first, to);
   }
 
+  // `at`, or where the damaged stretch that it lies in ends.
+  Position end_at(Position at) const {
+    auto next = ranges_.upper_bound(at);
+    if (next == ranges_.begin()) return at;
+    return std::max(at, std::prev(next)->second);
+  }
+
   // The first damaged stretch, as far as it lies before `limit`.
   std::optional<PositionRange> first_before(Position limit) const {
     if (ranges_.empty() || ranges_.begin()->first >= limit) return std::nullopt;

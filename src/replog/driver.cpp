@@ -20,6 +20,11 @@ void cut_at_gap(std::vector<LogEntry>& entries) {
   if (gap != entries.end()) entries.erase(gap + 1, entries.end());
 }
 
+std::size_t bytes_of(const Change& change) {
+  const auto* put = std::get_if<PutEntry>(&change);
+  return put != nullptr ? put->entry.value.cost() : 64;
+}
+
 CoreOptions core_options(const LogOptions& options, const Identity& identity,
                          const DriverLimits& limits) {
   CoreOptions core;
@@ -84,7 +89,7 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
             act(std::move(action));
             drain_self();
           },
-          [this](const Error& why) { fail(why); }),
+          [this](const Error& why) { fail(why); }, {bytes_of, limits_.group_bytes_max}),
       alarm_(host.make_alarm([this] { on_wake(); })),
       calls_(host),
       first_tag_((host.random_seed() << 32) + 1),
@@ -106,6 +111,7 @@ Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_pt
       [this](runtime::SessionId session, const runtime::PeerIdentity& sender, Bytes message) {
         return on_message(session, sender, std::move(message));
       });
+  start_scrubber();
   if (options_.state_machine != nullptr) start_applier(std::move(snapshots));
   arm();
 }
@@ -205,6 +211,7 @@ void Driver::act_one(Chosen&& chosen) {
   if (!changes_.empty()) end_changes();
   feed_all();
   if (applier_) applier_->advance(chosen.end);
+  if (applier_ && refusal_to_read()) forget_as_witness();
 }
 
 void Driver::act_one(LogBegins&& begins) {
@@ -278,6 +285,35 @@ void Driver::note_damage(Position at) {
       [this, at] { step([&](Effects& effects) { core_.on_damage(host_.now(), at, effects); }); }));
 }
 
+void Driver::start_scrubber() {
+  ScrubberOptions options = limits_.scrubber;
+  options.bytes_per_second = options_.scrub_bytes_per_second;
+  Scrubber::Log log;
+  log.choose = [this](Position from) {
+    step([&](Effects& effects) { core_.on_scrub(from, effects); });
+  };
+  log.kept_from = [this] { return core_.kept_from(); };
+  log.on_damage = [this](Position at) { note_damage(at); };
+  log.on_odd_copy = [this](Position at, std::uint32_t checksum) {
+    step([&](Effects& effects) { core_.on_odd_copy(host_.now(), at, checksum, effects); });
+  };
+  log.peers = [this] {
+    const Configuration& members = core_.configuration();
+    std::vector<NodeId> peers;
+    if (members.is_witness(options_.self)) return peers;  // It has no values to compare.
+    for (NodeId member : members.ids()) {
+      if (member != options_.self && !members.is_witness(member)) peers.push_back(member);
+    }
+    return peers;
+  };
+  log.send = [this](NodeId to, Message message) { act_one(Send{to, std::move(message)}); };
+  scrubber_ = std::make_unique<Scrubber>(host_, store_, options, std::move(log));
+}
+
+void Driver::act_one(ScrubRange&& chosen) { scrubber_->check(chosen.range); }
+void Driver::act_one(SumRange&& asked) { scrubber_->answer(asked.to, asked.range); }
+void Driver::act_one(RangeCompared&& told) { scrubber_->on(told.from, told.told); }
+
 bool Driver::on_message(runtime::SessionId session, const runtime::PeerIdentity& sender,
                         Bytes bytes) {
   if (has_failed()) return true;
@@ -303,6 +339,14 @@ bool Driver::on_message(runtime::SessionId session, const runtime::PeerIdentity&
   }
   Sender from{envelope->from, envelope->incarnation};
   links_->answer_on(session, from.id);
+  watch_disk();
+  // A snapshot's pieces are asked for one by one, each when the last is written.
+  bool is_to_write = std::holds_alternative<Accept>(envelope->message) ||
+                     std::holds_alternative<Learned>(envelope->message);
+  if (is_to_write && core_.is_disk_behind()) {
+    dropped_ += 1;
+    return true;
+  }
   step([&](Effects& effects) { core_.on(host_.now(), from, envelope->message, effects); });
   return true;
 }
@@ -323,10 +367,23 @@ Time Driver::stalled_at() const {
   return since == time_never ? time_never : since + options_.disk_stall_timeout;
 }
 
+// Before anything else is taken in: where a group is written on this thread, nothing could be
+// noticed while the disk stood still.
 void Driver::watch_disk() {
+  watch_backlog();
   bool is_stalled = stalled_at() <= host_.now();
   if (is_stalled == core_.is_disk_stalled()) return;
   step([&](Effects& effects) { core_.on_disk_stall(host_.now(), is_stalled, effects); });
+}
+
+void Driver::watch_backlog() {
+  std::size_t open = committer_.open_bytes();
+  bool was_behind = core_.is_disk_behind();
+  bool is_behind = open > limits_.unsynced_bytes_max / (was_behind ? 2 : 1);
+  if (is_behind == was_behind) return;
+  log_.info(is_behind ? "waits for its disk" : "goes on, the disk has caught up", "bytes", open,
+            "dropped", dropped_);
+  step([&](Effects& effects) { core_.on_disk_behind(is_behind, effects); });
 }
 
 void Driver::arm() {
@@ -366,9 +423,12 @@ Result<std::vector<LogEntry>> Driver::entries(Position from, Position to, std::s
   if (from < window.first()) {
     auto stored = store_->read(from, std::min(to, window.first()), bytes_max);
     if (!stored) return std::move(stored).error();
-    // Chosen entries have no gaps.
-    bool is_missing = stored->entries.empty();
-    if (stored->damaged || is_missing) note_damage(stored->damaged ? stored->damaged : from);
+    // Chosen entries have no gaps: what does not begin where it was asked to is no answer.
+    cut_at_gap(stored->entries);
+    bool is_missing = stored->entries.empty() || stored->entries.front().position != from;
+    if (is_missing) stored->entries.clear();
+    bool is_known = stored->damaged && !(is_missing && stored->damaged > from);
+    if (is_known || is_missing) note_damage(is_known ? stored->damaged : from);
     return std::move(stored->entries);
   }
   Position next;
@@ -435,6 +495,7 @@ void Driver::catch_up(Promise<LogRange> promise, const CallOptions& options) {
 }
 
 void Driver::begin_catch_up(Promise<LogRange> promise, const CallTerms& terms) {
+  watch_disk();
   if (auto refusal = refusal_of_calls()) return promise.complete(*std::move(refusal));
   if (terms.cancel.stop_requested()) {
     return promise.complete(given_up(Errc::cancelled, Outcome::not_applied));
@@ -602,6 +663,7 @@ void Driver::fail(const Error& why) {
   for (OpenWriter& open : writers_) open.promise.complete(failure);
   writers_.clear();
   if (applier_) applier_->stop(failure);
+  scrubber_->stop();
   fail_members(failure);
   for (const auto& watcher : leadership_watchers_) tell(watcher);
   note_health();
@@ -619,6 +681,9 @@ Metrics Driver::metrics() const {
       {
           counter("cluster_log_groups_total", "Groups made durable.", committer_.groups()),
           counter("cluster_log_changes_total", "Changes in those groups.", committer_.changes()),
+          gauge("cluster_log_unsynced_bytes", "What waits for the disk.", committer_.open_bytes()),
+          counter("cluster_log_dropped_total",
+                  "Messages not taken since too much waited for the disk.", dropped_),
           counter("cluster_log_garbage_total", "Messages that made no sense.", garbage_),
           gauge("cluster_log_open_appends", "Appends of this member's callers under way.",
                 std::count_if(open_appends_.begin(), open_appends_.end(), is_open)),
@@ -632,6 +697,7 @@ Metrics Driver::metrics() const {
                                 metrics);
   committer_.group_sizes().list("cluster_log_group_changes", "How many changes groups had.",
                                 metrics);
+  for (Metric& metric : scrubber_->metrics()) metrics.push_back(std::move(metric));
   if (!applier_) return metrics;
   metrics.push_back(gauge("cluster_log_applied_end", "The state machine has what is before it.",
                           applier_->applied_end().value()));

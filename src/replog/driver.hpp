@@ -15,6 +15,7 @@
 #include "replog/core.hpp"
 #include "replog/founding.hpp"
 #include "replog/open_calls.hpp"
+#include "replog/scrubber.hpp"
 #include "replog/snapshot_transfer.hpp"
 #include "replog/store.hpp"
 #include "runtime/committer.hpp"
@@ -56,7 +57,13 @@ struct DriverLimits {
   std::size_t window_bytes = 16u << 20;
   std::size_t answer_bytes_max = 1u << 20;
   std::size_t snapshot_chunk_bytes = 512u << 10;
+  std::uint64_t witness_entries = 1u << 16;  // Kept where no snapshot says what may go.
   PipelineLimits pipeline;
+  // What others send to be written is not taken while so much waits for the disk: they send it
+  // again. A leader proposes nothing then.
+  std::size_t unsynced_bytes_max = 64u << 20;
+  std::size_t group_bytes_max = 8u << 20;  // Written at once; one submission may be larger.
+  ScrubberOptions scrubber;                // The rate is LogOptions'.
 };
 
 // Of a log with a state machine: where its snapshots are, and those that are sound, the newest
@@ -106,6 +113,8 @@ class Driver {
   const Core& core() const { return core_; }
   const Applier* applier() const { return applier_.get(); }  // None without a state machine.
   const Snapshot& snapshot() const { return snapshot_; }
+  // The background thread reads the store, or makes a snapshot.
+  bool uses_background() const { return applier_ != nullptr || scrubber_->is_reading(); }
   bool has_failed() const { return snapshot_.failure.has_value(); }
   bool is_connected(NodeId peer) const { return links_->is_connected(peer); }
   Metrics metrics() const;
@@ -243,6 +252,10 @@ class Driver {
   void act_one(Release&&);
   Bytes encoded(Message&&);
   void act_one(Repaired&&);
+  void act_one(ScrubRange&&);
+  void act_one(SumRange&&);
+  void act_one(RangeCompared&&);
+  void start_scrubber();
   void note_damage(Position);
   void go_on_after_repair();
   void retry_reads();
@@ -254,6 +267,7 @@ class Driver {
   void tell_failure();
   Time stalled_at() const;
   void watch_disk();
+  void watch_backlog();
   void finish_append(std::uint64_t tag, Result<Position>);
   void finish_in_batch(std::uint64_t tag, Result<Position>);
   void serve_writers(const Leadership&);
@@ -264,6 +278,8 @@ class Driver {
   void arm();
   void publish();
   void start_applier(DriverSnapshots);
+  void stop_applier_of_witness();
+  void forget_as_witness();
   void keep_from(const SnapshotOffered&, Position first, std::uint64_t term);
   // None where it is not known before a repair.
   Result<std::optional<std::uint64_t>> term_before(Position end);
@@ -309,6 +325,7 @@ class Driver {
 
   std::unique_ptr<Applier> applier_;  // Of a log with a state machine, like `transfer_`.
   std::unique_ptr<SnapshotTransfer> transfer_;
+  std::unique_ptr<Scrubber> scrubber_;
   std::vector<std::shared_ptr<Tail>> tails_;
   std::vector<std::shared_ptr<Watcher<Leadership>>> leadership_watchers_;
   std::vector<std::shared_ptr<Watcher<Health>>> health_watchers_;
@@ -316,6 +333,7 @@ class Driver {
   Health health_;
   runtime::Lifeline lifeline_;
   std::uint64_t garbage_ = 0;
+  std::uint64_t dropped_ = 0;
   std::unique_ptr<runtime::PeerLinks> links_;
 };
 

@@ -16,7 +16,8 @@ Error without_state_machine() {
 }  // namespace
 
 void Driver::start_applier(DriverSnapshots snapshots) {
-  transfer_ = std::make_unique<SnapshotTransfer>(host_, snapshots.files);
+  auto shelf = std::make_shared<SnapshotShelf>(std::move(snapshots.files));
+  transfer_ = std::make_unique<SnapshotTransfer>(host_, shelf);
   Applier::Log log;
   log.read = [this](Position from, Position to) { return entries(from, to, apply_bytes_max); };
   log.show = only_data;
@@ -24,9 +25,9 @@ void Driver::start_applier(DriverSnapshots snapshots) {
     keep_from(made, first, term);
   };
   log.fail = [this](const Error& why) { fail(why); };
-  applier_ =
-      std::make_unique<Applier>(host_, *options_.state_machine, options_.snapshots,
-                                std::move(snapshots.files), core_.configuration(), std::move(log));
+  applier_ = std::make_unique<Applier>(host_, *options_.state_machine, options_.snapshots,
+                                       std::move(shelf), core_.configuration(), std::move(log));
+  stop_applier_of_witness();
   if (snapshots.sound.empty()) return applier_->advance(core_.chosen_end());
   const SnapshotOffered& newest = snapshots.sound.front();
   // Fetched, and the crash came before the log knew; or the log's own knowledge of what is chosen,
@@ -37,6 +38,23 @@ void Driver::start_applier(DriverSnapshots snapshots) {
   applier_->restore(newest);
   applier_->advance(core_.chosen_end());
   step([&](Effects& effects) { core_.on_snapshot(newest, effects); });
+}
+
+// A witness has seen no data: nothing is applied, and no snapshot taken.
+void Driver::stop_applier_of_witness() {
+  auto refusal = refusal_to_read();
+  if (applier_ && refusal) applier_->stop(*refusal);
+}
+
+// Where no snapshot does, the number of its entries limits what a witness keeps. They say which
+// values were chosen, which those ask that are about to lead: never far behind.
+void Driver::forget_as_witness() {
+  if (distance(core_.kept_from(), core_.chosen_end()) < 2 * limits_.witness_entries) return;
+  host_.post(lifeline_.guard([this] {
+    std::uint64_t kept = distance(core_.kept_from(), core_.chosen_end());
+    if (has_failed() || kept <= limits_.witness_entries) return;
+    act_one(ForgetBefore{core_.kept_from().plus(kept - limits_.witness_entries)});
+  }));
 }
 
 void Driver::keep_from(const SnapshotOffered& made, Position first, std::uint64_t term) {

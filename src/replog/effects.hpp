@@ -122,9 +122,28 @@ struct Repaired {
   friend bool operator==(const Repaired&, const Repaired&) = default;
 };
 
-using Action = std::variant<Send, SendStored, WriteSnapshot, SendSnapshot, RestoreState, Chosen,
-                            LogBegins, ForgetBefore, Appended, AppendFailed, CaughtUp, CommandEnded,
-                            LeadershipChanged, Release, MembersChanged, Repaired>;
+// Always in `then`: entries to be checked, all of them chosen and durable here. Empty: none are
+// left.
+struct ScrubRange {
+  PositionRange range;
+  friend bool operator==(const ScrubRange&, const ScrubRange&) = default;
+};
+// Always in `then`: another member asked for the sum of a range that is whole here.
+struct SumRange {
+  NodeId to;
+  PositionRange range;
+  friend bool operator==(const SumRange&, const SumRange&) = default;
+};
+struct RangeCompared {
+  NodeId from;
+  RangeSummed told;
+  friend bool operator==(const RangeCompared&, const RangeCompared&) = default;
+};
+
+using Action =
+    std::variant<Send, SendStored, WriteSnapshot, SendSnapshot, RestoreState, Chosen, LogBegins,
+                 ForgetBefore, Appended, AppendFailed, CaughtUp, CommandEnded, LeadershipChanged,
+                 Release, MembersChanged, Repaired, ScrubRange, SumRange, RangeCompared>;
 
 struct SetPromise {
   Ballot ballot;

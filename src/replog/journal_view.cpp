@@ -81,13 +81,15 @@ Result<StoredEntries> View::read(Position first, Position end, std::size_t bytes
 }
 
 Result<RangeCheck> View::check(Position first, Position end, std::size_t bytes_max) const {
-  RangeCheck checked{.end = end, .damaged = {}};
+  RangeCheck checked{.end = end, .damaged = {}, .missing = {}};
   Cursor cursor(ReadFrom::disk);
-  std::size_t bytes = 0;
+  std::uint64_t& bytes = checked.bytes;
   for (Position at = first; at < end;) {
     Spot spot = find(at, end);
+    Position next = spot.piece.count == 0 ? end : Position(spot.piece.first);
+    if (at < next) checked.missing.push_back({at, next});
     if (spot.piece.count == 0) break;
-    at = Position(spot.piece.first);
+    at = next;
     bool is_retired = false;
     for (; at.value() < spot.piece.end() && !is_retired; at = at.next()) {
       if (bytes >= bytes_max) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/crc32c.hpp"
+#include "replog/disk_error.hpp"
 
 namespace cluster::replog {
 namespace {
@@ -52,15 +53,12 @@ std::uint32_t checksum_of(const Record& record, ByteView data = {}) {
 
 Error storage_error(const std::string& what, int code) {
   if (code == MDB_MAP_FULL) {
-    return Error{Errc::storage, what +
+    return Error{Errc::storage, "cannot " + what +
                                     ": it has reached its limit (LogOptions::store_bytes_max); "
                                     "start this member with a higher one"};
   }
-  if (code == ENOSPC) {
-    return Error{Errc::storage,
-                 what + ": the disk is full; free some space and start this member again"};
-  }
-  return Error{Errc::storage, what + ": " + mdb_strerror(code)};
+  if (code > 0) return disk_error(what, code);
+  return Error{Errc::storage, "cannot " + what + ": " + mdb_strerror(code)};
 }
 
 // A transaction that ends with its scope unless it was committed.
@@ -69,7 +67,7 @@ class Transaction {
   static Result<Transaction> begin(MDB_env* env, unsigned flags) {
     MDB_txn* txn = nullptr;
     if (int rc = mdb_txn_begin(env, nullptr, flags, &txn)) {
-      return storage_error("cannot begin a transaction", rc);
+      return storage_error("begin a transaction", rc);
     }
     return Transaction(txn);
   }
@@ -81,7 +79,7 @@ class Transaction {
   MDB_txn* get() const { return txn_; }
   Result<void> commit() {
     int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
-    if (rc != 0) return storage_error("cannot commit", rc);
+    if (rc != 0) return storage_error("commit", rc);
     return {};
   }
 
@@ -160,12 +158,12 @@ class LmdbStore final : public Store {
       return Error{Errc::corrupt,
                    directory_ + "/data.mdb is not a log of ours: " + mdb_strerror(rc)};
     }
-    if (rc != 0) return storage_error("cannot open the log in " + directory_, rc);
+    if (rc != 0) return storage_error("open the log in " + directory_, rc);
     auto txn = Transaction::begin(env_, 0);
     if (!txn) return std::move(txn).error();
     rc = mdb_dbi_open(txn->get(), "entries", MDB_CREATE | MDB_INTEGERKEY, &entries_);
     if (rc == 0) rc = mdb_dbi_open(txn->get(), "meta", MDB_CREATE, &meta_);
-    if (rc != 0) return storage_error("cannot open the tables of " + directory_, rc);
+    if (rc != 0) return storage_error("open the tables of " + directory_, rc);
     if (auto marked = check_mark(txn->get()); !marked) return marked;
     if (auto committed = txn->commit(); !committed) return committed;
     return owner_->is_new() ? owner_->make_identity() : Result<void>{};
@@ -176,12 +174,12 @@ class LmdbStore final : public Store {
     if (rc == 0) rc = mdb_env_set_maxdbs(env_, 4);
     const unsigned flags = MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD;
     if (rc == 0) rc = mdb_env_open(env_, directory_.c_str(), flags, 0600);
-    if (rc != 0) return storage_error("cannot open the log in " + directory_, rc);
+    if (rc != 0) return storage_error("open the log in " + directory_, rc);
     auto txn = Transaction::begin(env_, MDB_RDONLY);
     if (!txn) return std::move(txn).error();
     rc = mdb_dbi_open(txn->get(), "entries", MDB_INTEGERKEY, &entries_);
     if (rc == 0) rc = mdb_dbi_open(txn->get(), "meta", 0, &meta_);
-    if (rc != 0) return storage_error("cannot open the tables of " + directory_, rc);
+    if (rc != 0) return storage_error("open the tables of " + directory_, rc);
     return txn->commit();
   }
 
@@ -191,7 +189,7 @@ class LmdbStore final : public Store {
     if (!txn) return std::move(txn).error();
     for (const Change& change : changes) {
       int rc = std::visit([&](const auto& c) { return put(txn->get(), c); }, change);
-      if (rc != 0) return storage_error("cannot write to the log in " + directory_, rc);
+      if (rc != 0) return storage_error("write to the log in " + directory_, rc);
     }
     return txn->commit();
   }
@@ -214,16 +212,17 @@ class LmdbStore final : public Store {
       bytes += entry->value.cost();
       found.entries.push_back(*std::move(entry));
     }
-    if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
+    if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("read the log", rc);
     return found;
   }
 
   Result<RangeCheck> check(Position first, Position end, std::size_t bytes_max) const override {
     auto txn = Transaction::begin(env_, MDB_RDONLY);
     if (!txn) return std::move(txn).error();
-    RangeCheck checked{.end = end, .damaged = {}};
+    RangeCheck checked{.end = end, .damaged = {}, .missing = {}};
     Cursor cursor(txn->get(), entries_);
-    std::size_t bytes = 0;
+    std::uint64_t& bytes = checked.bytes;
+    Position expected = first;
     ByteView stored;
     Position at = first;
     int rc = cursor.get(at, stored, MDB_SET_RANGE);
@@ -232,6 +231,8 @@ class LmdbStore final : public Store {
         checked.end = at;
         break;
       }
+      if (expected < at) checked.missing.push_back({expected, at});
+      expected = at.next();
       bytes += stored.size();
       auto entry = decode_entry(at, stored);
       if (entry) {
@@ -240,7 +241,8 @@ class LmdbStore final : public Store {
         checked.damaged.push_back(at);
       }
     }
-    if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
+    if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("read the log", rc);
+    if (expected < checked.end) checked.missing.push_back({expected, checked.end});
     return checked;
   }
 
@@ -278,7 +280,7 @@ class LmdbStore final : public Store {
       bytes += stored.size() + 64;
       recovered.first = at;
     }
-    if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
+    if (rc != 0 && rc != MDB_NOTFOUND) return storage_error("read the log", rc);
     at = recovered.first;
     Position expected = at;
     rc = cursor.get(at, stored, MDB_SET_RANGE);
@@ -294,7 +296,7 @@ class LmdbStore final : public Store {
         recovered.damaged.push_back({at, at.next()});
       }
     }
-    if (rc != MDB_NOTFOUND) return storage_error("cannot read the log", rc);
+    if (rc != MDB_NOTFOUND) return storage_error("read the log", rc);
     if (expected < recovered.chosen_end) {
       recovered.damaged.push_back({expected, recovered.chosen_end});
     }
@@ -320,7 +322,7 @@ class LmdbStore final : public Store {
     }
     std::uint32_t version = format;
     if (rc == 0) rc = put_meta(txn, "made", &version, sizeof(version));
-    return rc == 0 ? Result<void>{} : storage_error("cannot write to " + directory_, rc);
+    return rc == 0 ? Result<void>{} : storage_error("write to " + directory_, rc);
   }
 
   int put(MDB_txn* txn, const SetPromise& change) {
@@ -407,7 +409,7 @@ class LmdbStore final : public Store {
     MDB_val value{};
     int rc = mdb_get(txn, meta_, &key, &value);
     if (rc == MDB_NOTFOUND) return ByteView{};
-    if (rc != 0) return storage_error("cannot read the log's state", rc);
+    if (rc != 0) return storage_error("read the log's state", rc);
     return ByteView(static_cast<const char*>(value.mv_data), value.mv_size);
   }
 

@@ -45,11 +45,16 @@ struct Opened {
   DriverSnapshots snapshots;
 };
 
-Result<DriverSnapshots> recover_snapshots(const LogOptions& options, const Recovered& recovered) {
+Result<DriverSnapshots> recover_snapshots(const LogOptions& options, NodeId self,
+                                          const Recovered& recovered) {
   DriverSnapshots snapshots;
   if (options.state_machine == nullptr) return snapshots;
   auto files = open_snapshot_files(options.directory + "/snapshots");
   if (!files) return std::move(files).error();
+  if (recovered.configuration.is_witness(self)) {  // It has no state to go on from.
+    snapshots.files = *std::move(files);
+    return snapshots;
+  }
   auto sound = (*files)->recover();
   if (!sound) return std::move(sound).error();
   Position reached = sound->empty() ? Position(1) : sound->front().end;
@@ -71,7 +76,7 @@ Result<Opened> recover_from(std::shared_ptr<Store> store, const LogOptions& opti
   if (!recovered) return std::move(recovered).error();
   auto checked = check_membership(options, store->identity(), recovered->configuration);
   if (!checked) return std::move(checked).error();
-  auto snapshots = recover_snapshots(options, *recovered);
+  auto snapshots = recover_snapshots(options, store->identity().member, *recovered);
   if (!snapshots) return std::move(snapshots).error();
   return Opened{std::move(store), *std::move(recovered), *std::move(snapshots)};
 }
@@ -206,17 +211,18 @@ Log::Log(Log&&) noexcept = default;
 
 Log::~Log() {
   if (!impl_) return;
-  runtime::run_on_node(impl_->host, [impl = impl_.get()] {
+  bool uses_background = false;
+  runtime::run_on_node(impl_->host, [&uses_background, impl = impl_.get()] {
     impl->service.reset();
+    uses_background = impl->driver && impl->driver->uses_background();
     impl->driver.reset();
     if (impl->own_listener) impl->host.transport().stop_listening(impl->own_listener);
     // A group may still be on its way to the disk; only after it is the directory free to be opened
     // again.
     impl->host.finish_groups();
   });
-  if (impl_->options.state_machine != nullptr) {
-    impl_->host.finish_background();  // A snapshot that was being written is given up.
-  }
+  // A snapshot that was being written is given up.
+  if (uses_background) impl_->host.finish_background();
   std::vector<replog::AppendCall> dropped;
   std::lock_guard lock(impl_->mutex);
   dropped.swap(impl_->inbox);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/crc32c.hpp"
+#include "replog/disk_error.hpp"
 
 namespace cluster::replog {
 namespace {
@@ -31,7 +32,7 @@ struct Trailer {
 };
 
 Error failed(const std::string& what, const std::string& path) {
-  return Error{Errc::storage, "cannot " + what + " " + path + ": " + std::strerror(errno)};
+  return disk_error(what + " " + path, errno);
 }
 
 class File {
@@ -298,7 +299,7 @@ class DirectoryFiles final : public SnapshotFiles {
     return read_payload(file, path, *contents, offset, bytes_max);
   }
 
-  void keep_newest(std::size_t count) override {
+  void keep_newest(std::size_t count, const std::vector<std::uint64_t>& wanted) override {
     // Of those that reach as far, the one that was made last is the one that is offered.
     std::vector<std::tuple<Position, fs::file_time_type, std::string>> all;
     std::error_code ignored;
@@ -309,7 +310,12 @@ class DirectoryFiles final : public SnapshotFiles {
       all.emplace_back(end, fs::last_write_time(entry.path(), ignored), entry.path().string());
     }
     std::sort(all.rbegin(), all.rend());
-    for (std::size_t i = count; i < all.size(); ++i) fs::remove(std::get<2>(all[i]), ignored);
+    std::vector<std::string> kept;
+    for (std::uint64_t id : wanted) kept.push_back(path_of(id));
+    for (std::size_t i = count; i < all.size(); ++i) {
+      const std::string& path = std::get<2>(all[i]);
+      if (std::find(kept.begin(), kept.end(), path) == kept.end()) fs::remove(path, ignored);
+    }
   }
 
  private:
@@ -326,10 +332,15 @@ class DirectoryFiles final : public SnapshotFiles {
 
 Result<std::unique_ptr<SnapshotFiles>> open_snapshot_files(const std::string& directory) {
   std::error_code failure;
-  fs::create_directories(directory, failure);
+  bool is_new = fs::create_directories(directory, failure);
   if (failure) {
     return Error{Errc::storage,
                  "cannot make the directory " + directory + ": " + failure.message()};
+  }
+  // A log that begins after a snapshot depends on its directory's name, too.
+  if (is_new) {
+    std::string parent = fs::absolute(fs::path(directory)).parent_path().string();
+    if (auto synced = sync_directory(parent); !synced) return std::move(synced).error();
   }
   return std::unique_ptr<SnapshotFiles>(std::make_unique<DirectoryFiles>(directory));
 }

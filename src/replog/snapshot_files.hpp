@@ -36,7 +36,8 @@ class SnapshotFiles {
   // Up to `bytes_max` from `offset` on; nothing at the end. `not_found`: there is none of this id.
   virtual Result<Bytes> read(std::uint64_t id, std::uint64_t offset,
                              std::size_t bytes_max) const = 0;
-  virtual void keep_newest(std::size_t count) = 0;
+  // Removes all but the newest `count` and those that are `wanted`, by id.
+  virtual void keep_newest(std::size_t count, const std::vector<std::uint64_t>& wanted) = 0;
 };
 
 // Files in `directory`, which is made when missing.

@@ -31,6 +31,8 @@ struct StoredEntries {
 struct RangeCheck {
   Position end;  // Looked at up to here.
   std::vector<Position> damaged;
+  std::vector<PositionRange> missing;  // Where nothing stands; no error but among chosen entries.
+  std::uint64_t bytes = 0;             // That were read.
   // Of the values (kind, term, data) of all sound entries, position by position: equal on members
   // that hold the same chosen entries, whatever their ballots.
   std::uint32_t checksum = 0;

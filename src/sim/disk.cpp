@@ -51,14 +51,17 @@ Result<replog::StoredEntries> SimStore::read(Position first, Position end,
 
 Result<replog::RangeCheck> SimStore::check(Position first, Position end,
                                            std::size_t bytes_max) const {
-  replog::RangeCheck checked{.end = end, .damaged = {}};
-  std::size_t bytes = 0;
+  replog::RangeCheck checked{.end = end, .damaged = {}, .missing = {}};
+  std::uint64_t& bytes = checked.bytes;
+  Position expected = first;
   for (auto at = disk_.entries.lower_bound(first); at != disk_.entries.end() && at->first < end;
        ++at) {
     if (bytes >= bytes_max) {
       checked.end = at->first;
       break;
     }
+    if (expected < at->first) checked.missing.push_back({expected, at->first});
+    expected = at->first.next();
     if (disk_.damaged.contains(at->first)) {
       checked.damaged.push_back(at->first);
     } else {
@@ -66,6 +69,7 @@ Result<replog::RangeCheck> SimStore::check(Position first, Position end,
     }
     bytes += at->second.value.cost();
   }
+  if (expected < checked.end) checked.missing.push_back({expected, checked.end});
   return checked;
 }
 

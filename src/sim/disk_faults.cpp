@@ -62,4 +62,15 @@ std::size_t flip_bits(LogCluster& cluster, LogMember& member) {
   return flipped;
 }
 
+bool lie(LogMember& member, Position at) {
+  auto held = member.disk.entries.find(at);
+  if (held == member.disk.entries.end()) return false;
+  replog::Value& value = held->second.value;
+  if (value.kind != replog::Kind::data || value.is_bare || value.data.empty()) return false;
+  std::string other(value.data.view());
+  other.back() = static_cast<char>(other.back() ^ 1);
+  value.data = Bytes(ByteView(other));
+  return true;
+}
+
 }  // namespace cluster::sim

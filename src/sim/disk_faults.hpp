@@ -10,4 +10,8 @@ namespace cluster::sim {
 // accepted may be lost, and the log rightly stands still. Returns how many entries it was.
 std::size_t flip_bits(LogCluster&, LogMember&);
 
+// The entry there is another one from now on, and its checksum is right: as where a disk gives back
+// an old sector, or a machine flips a bit before the checksum is made. False: there is no data.
+bool lie(LogMember&, Position);
+
 }  // namespace cluster::sim

@@ -76,10 +76,15 @@ Plan plan_of(const LogRunOptions& options) {
                               .keep_bytes = machines.chance(1, 2) ? 0u : 1000u};
     plan.cluster.catch_up_bytes_per_second = machines.chance(1, 2) ? 0u : 100'000u;
     plan.cluster.limits.snapshot_chunk_bytes = 100;
+    plan.cluster.limits.witness_entries = 100;
   }
   // Who keeps no data has none to make a state from; truncations are for both.
   plan.has_witnesses = plan.member_mean != Duration::zero() && !plan.cluster.has_state_machine &&
                        Random(options.seed ^ 0x317).chance(1, 2);
+  plan.cluster.limits.scrubber = {.slice_bytes = machines.chance(1, 2) ? 300u : 5000u,
+                                  .first_after = milliseconds(200),
+                                  .rest = milliseconds(500),
+                                  .patience = milliseconds(300)};
   // Every second run has small limits, so that answers come in parts, memory is released, and
   // values wait for room.
   if (random.chance(1, 2)) return plan;
@@ -88,6 +93,8 @@ Plan plan_of(const LogRunOptions& options) {
   limits.answer_bytes_max = one_of({100, 1000});
   limits.pipeline.flight_entries_max = one_of({2, 64});
   limits.pipeline.accept_bytes_max = one_of({100, 2000});
+  limits.unsynced_bytes_max = one_of({3000, 64 << 20});
+  limits.group_bytes_max = one_of({500, 8 << 20});
   return plan;
 }
 
@@ -123,6 +130,10 @@ class LogRun {
     }
     cluster_.count_metrics();
     std::string violation = cluster_.checker().violation().value_or("");
+    // No disk lies in these runs.
+    if (violation.empty() && cluster_.coverage().of("cluster_log_scrub_differences_total") > 0) {
+      violation = "a comparison of stores found a difference";
+    }
     if (violation.empty()) violation = stall;
     if (violation.empty()) violation = clients.check();
     auto simulated = cluster_.world().now().time_since_epoch();

@@ -80,10 +80,15 @@ Result<Bytes> SimSnapshotFiles::read(std::uint64_t id, std::uint64_t offset,
   return Bytes(ByteView(found->bytes).substr(offset, bytes_max));
 }
 
-void SimSnapshotFiles::keep_newest(std::size_t count) {
+void SimSnapshotFiles::keep_newest(std::size_t count, const std::vector<std::uint64_t>& wanted) {
   std::stable_sort(disk_.stored.begin(), disk_.stored.end(),
                    [](const auto& a, const auto& b) { return a.about.end > b.about.end; });
-  if (disk_.stored.size() > count) disk_.stored.resize(count);
+  for (std::size_t i = disk_.stored.size(); i > count; --i) {
+    auto at = disk_.stored.begin() + static_cast<std::ptrdiff_t>(i) - 1;
+    if (std::find(wanted.begin(), wanted.end(), at->about.id) == wanted.end()) {
+      disk_.stored.erase(at);
+    }
+  }
 }
 
 void SumMachine::apply(const std::vector<Entry>& batch) {

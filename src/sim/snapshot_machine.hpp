@@ -29,7 +29,7 @@ class SimSnapshotFiles final : public replog::SnapshotFiles {
   Result<std::unique_ptr<replog::SnapshotSink>> create(const replog::SnapshotOffered&) override;
   Result<std::unique_ptr<SnapshotReader>> open(std::uint64_t id) const override;
   Result<Bytes> read(std::uint64_t id, std::uint64_t offset, std::size_t bytes_max) const override;
-  void keep_newest(std::size_t count) override;
+  void keep_newest(std::size_t count, const std::vector<std::uint64_t>& wanted) override;
 
  private:
   const SnapshotDisk::Stored* find(std::uint64_t id) const;

@@ -216,6 +216,15 @@ inline std::string text(const Action& action) {
     std::string operator()(const Repaired& a) {
       return "repaired " + range_text(a.range.first, a.range.end);
     }
+    std::string operator()(const ScrubRange& a) {
+      return "scrub " + range_text(a.range.first, a.range.end);
+    }
+    std::string operator()(const SumRange& a) {
+      return "sum " + range_text(a.range.first, a.range.end) + " for " + to_field(a.to);
+    }
+    std::string operator()(const RangeCompared& a) {
+      return "compared " + range_text(a.told.first, a.told.end) + " with " + to_field(a.from);
+    }
     std::string operator()(const Release& a) { return "release before " + to_field(a.end); }
   };
   return std::visit(Say{}, action);

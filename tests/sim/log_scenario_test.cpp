@@ -1,6 +1,7 @@
 // Cuts of the network that have names, with the demand that those who can go on do.
 #include <memory>
 
+#include "sim/disk_faults.hpp"
 #include "sim/log_cluster.hpp"
 #include "tests/catch.hpp"
 
@@ -150,6 +151,149 @@ TEST_CASE("a leader that was stopped while another took over does not answer rea
     // The checker knows what it must cover.
     CHECK(settled.cluster.checker().violation().value_or("") == "");
     CHECK(answers == 1);
+  }
+}
+
+namespace {
+
+double metric(const LogMember& member, std::string_view name) {
+  for (const Metric& metric : member.driver->metrics()) {
+    if (metric.name == name) return metric.value;
+  }
+  FAIL("there is no metric " << name);
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a follower whose disk stands still takes no more than it may, delays nobody, and catches up",
+    "[sim][scenario]") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    INFO("seed " << seed);
+    LogClusterOptions options{.seed = seed, .size = 3};
+    options.limits.window_bytes = 20'000;
+    options.limits.unsynced_bytes_max = 50'000;
+    options.limits.group_bytes_max = 10'000;
+    options.limits.pipeline.accept_bytes_max = 5'000;
+    Settled settled(options);
+    LogMember& slow = *settled.followers()[0];
+    LogCluster& cluster = settled.cluster;
+    const Time end = cluster.world().now() + seconds(10);
+
+    slow.host->stall_disk(end);
+    std::uint64_t acknowledged = 0;
+    double most = 0;
+    for (int i = 0; cluster.world().now() < end - seconds(1); ++i) {
+      cluster.append(settled.leader(), std::to_string(i) + std::string(1000, 'x'), 0,
+                     [&](const Result<Position>& at) { acknowledged += at ? 1 : 0; });
+      settled.run(milliseconds(10));
+      most = std::max(most, metric(slow, "cluster_log_unsynced_bytes"));
+    }
+
+    CHECK(acknowledged > 800);
+    CHECK(most > 40'000);
+    CHECK(most < 60'000);
+    CHECK(metric(slow, "cluster_log_dropped_total") > 0);
+    CHECK(cluster.step_until(end + seconds(10), [&] {
+      return slow.driver->core().chosen_end() == cluster.checker().chosen_end();
+    }));
+    CHECK(slow.driver->core().chosen_end() == cluster.checker().chosen_end());
+    CHECK(cluster.checker().violation().value_or("") == "");
+  }
+}
+
+namespace {
+
+LogClusterOptions with_scrubber(std::uint64_t seed, std::size_t size, std::size_t window_bytes) {
+  LogClusterOptions options{.seed = seed, .size = size};
+  options.limits.window_bytes = window_bytes;
+  options.limits.scrubber = {.slice_bytes = 700,
+                             .first_after = milliseconds(100),
+                             .rest = seconds(1),
+                             .patience = milliseconds(500)};
+  return options;
+}
+
+Position any_data_of(LogCluster& cluster, const LogMember& member) {
+  const auto& entries = member.disk.entries;
+  while (true) {
+    auto at = entries.begin();
+    std::advance(at, cluster.random().below(entries.size()));
+    if (at->second.value.kind == replog::Kind::data) return at->first;
+  }
+}
+
+}  // namespace
+
+TEST_CASE(
+    "what a disk gives back wrong under a right checksum is found by comparison, and replaced",
+    "[sim][scenario][scrub]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    // In memory it is there still, or it must be asked for.
+    for (std::size_t window : {500u, 100'000u}) {
+      INFO("seed " << seed << ", window " << window);
+      Settled settled(with_scrubber(seed, 3, window));
+      LogCluster& cluster = settled.cluster;
+      REQUIRE(settled.appends_through(settled.leader(), seconds(1)) > 50);
+      settled.run(seconds(1));
+      LogMember& liar = cluster.member(cluster.random().below(3));
+      LogMember& honest = cluster.member(liar.peer.id == NodeId(1) ? 1 : 0);
+      Position at = any_data_of(cluster, liar);
+      const replog::Value right = liar.disk.entries.at(at).value;
+      REQUIRE(lie(liar, at));
+
+      settled.run(seconds(8));
+
+      CHECK(liar.disk.entries.at(at).value == right);
+      CHECK(honest.disk.entries.at(at).value == right);
+      CHECK(metric(liar, "cluster_log_scrub_found_total") == 1);
+      CHECK(metric(liar, "cluster_log_repaired_total") == 1);
+      CHECK(metric(honest, "cluster_log_scrub_found_total") == 0);
+      CHECK(liar.driver->core().damage().empty());
+      CHECK(cluster.checker().violation().value_or("") == "");
+      CHECK(settled.appends_through(liar, seconds(1)) > 20);
+    }
+  }
+}
+
+TEST_CASE("where two copies differ and no third can tell, both stay and it is said",
+          "[sim][scenario][scrub]") {
+  Settled settled(with_scrubber(4, 3, 500));
+  LogCluster& cluster = settled.cluster;
+  REQUIRE(settled.appends_through(settled.leader(), seconds(1)) > 50);
+  settled.run(seconds(1));
+  LogMember& liar = *settled.followers()[0];
+  cluster.crash(*settled.followers()[1]);
+  Position at = any_data_of(cluster, liar);
+  REQUIRE(lie(liar, at));
+  const replog::Value wrong = liar.disk.entries.at(at).value;
+
+  settled.run(seconds(8));
+
+  CHECK(liar.disk.entries.at(at).value == wrong);
+  for (LogMember* member : {&liar, &settled.leader()}) {
+    CHECK(metric(*member, "cluster_log_scrub_differences_total") > 0);
+    CHECK(metric(*member, "cluster_log_scrub_found_total") == 0);
+  }
+}
+
+TEST_CASE("what flipped on a disk and nobody reads is found by reading all of it, and repaired",
+          "[sim][scenario][scrub]") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    INFO("seed " << seed);
+    Settled settled(with_scrubber(seed, 3, 500));
+    REQUIRE(settled.appends_through(settled.leader(), seconds(1)) > 50);
+    settled.run(seconds(1));
+    LogMember& victim = *settled.followers()[0];
+    victim.disk.damaged.insert(any_data_of(settled.cluster, victim));
+
+    settled.run(seconds(5));
+
+    CHECK(victim.disk.damaged.empty());
+    CHECK(metric(victim, "cluster_log_repaired_total") == 1);
+    CHECK(metric(victim, "cluster_log_scrub_passes_total") > 1);
+    CHECK(metric(victim, "cluster_log_scrubbed_bytes_total") > 1000);
   }
 }
 

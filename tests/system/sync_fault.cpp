@@ -22,7 +22,7 @@ int fault() {
     bool has_kind = ::read(file, &kind, 1) == 1;
     ::close(file);
     if (!has_kind || kind != 's') return has_kind && kind == 'r' ? EROFS : EIO;
-    ::usleep(10'000);
+    ::usleep(10'000);  // poll
   }
   return 0;
 }

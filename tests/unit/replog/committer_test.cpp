@@ -3,42 +3,12 @@
 #include <deque>
 #include <string>
 
-#include "tests/unit/replog/support.hpp"
+#include "tests/unit/replog/hand_host.hpp"
 
 using namespace cluster;
+using cluster::replog::test::HandHost;
 
 namespace {
-
-// Both threads are queues that the test runs by hand.
-class HandHost final : public runtime::Host {
- public:
-  Time now() const override { return Time{}; }
-  WallTime wall_now() const override { return WallTime{}; }
-  void post(Callback callback) override { node.push_back(std::move(callback)); }
-  bool on_node_thread() const override { return true; }
-  void post_disk(Callback callback) override { disk.push_back(std::move(callback)); }
-  void post_background(Callback) override {}
-  const std::shared_ptr<Executor>& delivery() const override { return none_; }
-  std::unique_ptr<runtime::Alarm> make_alarm(std::function<void()>) override { return nullptr; }
-  runtime::Transport& transport() override { std::abort(); }
-  const Logger& logger() const override { return logger_; }
-  std::uint64_t random_seed() override { return 1; }
-  Metrics metrics() const override { return {}; }
-
-  static void run(std::deque<Callback>& queue) {
-    while (!queue.empty()) {
-      Callback callback = std::move(queue.front());
-      queue.pop_front();
-      callback();
-    }
-  }
-
-  std::deque<Callback> node, disk;
-
- private:
-  Logger logger_;
-  std::shared_ptr<Executor> none_;
-};
 
 using Groups = std::vector<std::vector<int>>;
 using Done = std::vector<std::string>;
@@ -117,6 +87,43 @@ TEST_CASE("without changes of its own, an action waits for every change before i
   CHECK(bench.done == Done{"one", "after one"});
   bench.write_one_group();
   CHECK(bench.done == Done{"one", "after one", "two", "after two"});
+}
+
+TEST_CASE("what is too much for one group takes several, and what came at once stays together",
+          "[runtime][committer]") {
+  HandHost host;
+  Groups written;
+  Done done;
+  runtime::Committer<int, std::string> committer(
+      host,
+      [&](const std::vector<int>& group) {
+        written.push_back(group);
+        return Result<void>();
+      },
+      [&](std::string action) { done.push_back(std::move(action)); }, [](const Error&) {},
+      {[](const int& change) { return static_cast<std::size_t>(change); }, 10});
+  committer.submit({1}, {"one"});
+  committer.submit({4, 4}, {"eight"});
+  committer.submit({2}, {});
+  committer.submit({}, {"ten"});
+  committer.submit({3}, {"three"});
+  committer.submit({20, 5}, {"more than a group"});
+  committer.submit({6}, {"six", "and"});
+  CHECK(committer.open_bytes() == 45);
+
+  HandHost::run(host.disk);
+  host.node.front()();
+  host.node.pop_front();
+  CHECK(done == Done{"one"});
+  CHECK(committer.open_bytes() == 44);
+  while (!committer.is_idle()) {
+    HandHost::run(host.disk);
+    HandHost::run(host.node);
+  }
+
+  CHECK(written == Groups{{1}, {4, 4, 2}, {3}, {20, 5}, {6}});
+  CHECK(done == Done{"one", "eight", "ten", "three", "more than a group", "six", "and"});
+  CHECK(committer.open_bytes() == 0);
 }
 
 TEST_CASE("after a failed write nothing more is written or done", "[runtime][committer]") {

@@ -154,6 +154,23 @@ TEST_CASE("the checksum of a range is that of its values, whatever their ballots
   CHECK(one_by_one->check(Position(1), Position(3), 1).value().end == Position(2));
 }
 
+TEST_CASE("a look at a range says where nothing stands", "[replog][store]") {
+  const StoreKind kind = each_kind();
+  TemporaryFolder folder;
+  auto store = open_or_fail(folder / "log", kind);
+  commit(*store, {PutEntry{entry(3, ballot(1), "three")}, PutEntry{entry(4, ballot(1), "four")},
+                  PutEntry{entry(7, ballot(1), "seven")}});
+
+  auto checked = store->check(Position(1), Position(9), 1 << 20);
+
+  REQUIRE(checked.has_value());
+  CHECK(checked->missing == std::vector<PositionRange>{{Position(1), Position(3)},
+                                                       {Position(5), Position(7)},
+                                                       {Position(8), Position(9)}});
+  CHECK(checked->bytes > 0);
+  CHECK(store->check(Position(3), Position(5), 1 << 20).value().missing.empty());
+}
+
 TEST_CASE("a store takes large and many entries, and zeros", "[replog][store]") {
   const StoreKind kind = each_kind();
   TemporaryFolder folder;
