@@ -2,13 +2,16 @@
 // the leader's process; beside it, in the same run and in turns, the append path alone (`bare`) and
 // the limits of the machine.
 //
-//   log_bench [--mode bare,log] [--callers 1,16,256] [--size 128] [--seconds 3] [--repeats 3]
-//             [--dir DIR] [--store default|lmdb|file|null] [--slow-sync MS] [--remote]
-//             [--failover TRIALS] [--idle SECONDS] [--verbose]
+//   log_bench [--mode bare,log,etcd] [--callers 1,16,256] [--size 128] [--seconds 3] [--repeats 3]
+//             [--dir DIR] [--store default|lmdb|file|null] [--slow-sync MS] [--remote] [--tls]
+//             [--failover TRIALS] [--idle SECONDS] [--fill ENTRIES] [--large] [--verbose]
 //
 // One JSON line per figure: the median of the repetitions, by operations per second. The directory
-// decides which disk is measured. `--slow-sync` delays every sync of these programs.
+// decides which disk is measured. `--slow-sync` delays every sync of these programs. `--remote`
+// puts the callers into a process that is no member, `--tls` certificates on every connection of
+// the log. etcd is measured beside where it is installed; its callers are always remote.
 // On a busy machine `chrt -f 1 log_bench ...` keeps other programs from standing between.
+// Not with etcd beside: its threads then keep the system's own from finishing its writes.
 #include <unistd.h>
 
 #include <cstdio>
@@ -19,9 +22,11 @@
 #include <string>
 
 #include "bench/log/bare.hpp"
+#include "bench/log/etcd.hpp"
 #include "bench/log/limits.hpp"
 #include "bench/log/processes.hpp"
 #include "bench/log/replicas.hpp"
+#include "bench/log/security.hpp"
 #include "bench/log/slow_sync.hpp"
 
 namespace {
@@ -46,8 +51,10 @@ std::vector<std::string> words_of(const std::string& text) {
 
 bool take_switch(const std::string& flag, Settings& settings) {
   if (flag == "--remote") settings.remote = true;
+  if (flag == "--tls") settings.tls = true;
+  if (flag == "--large") settings.large = true;
   if (flag == "--verbose") settings.verbose = true;
-  return flag == "--remote" || flag == "--verbose";
+  return flag == "--remote" || flag == "--tls" || flag == "--large" || flag == "--verbose";
 }
 
 bool take_value(const std::string& flag, const std::string& value, Settings& settings) {
@@ -70,6 +77,8 @@ bool take_value(const std::string& flag, const std::string& value, Settings& set
     settings.slow_sync_ms = std::stod(value);
   } else if (flag == "--failover") {
     settings.failover = std::stoi(value);
+  } else if (flag == "--fill") {
+    settings.fill = std::stoull(value);
   } else if (flag == "--idle") {
     settings.idle = std::stod(value);
   } else {
@@ -88,7 +97,7 @@ Settings read_settings(int argc, char** argv) {
     ++i;
   }
   for (const std::string& mode : settings.modes) {
-    if (mode != "bare" && mode != "log") refuse("no such mode: " + mode);
+    if (mode != "bare" && mode != "log" && mode != "etcd") refuse("no such mode: " + mode);
   }
   if (settings.callers.size() > bench::loads_max) refuse("too many numbers of callers");
   return settings;
@@ -99,11 +108,12 @@ void print(const Settings& settings, const std::string& mode, int callers,
            const bench::Limits& limits) {
   LoadResult load = median(runs);
   double rate = ops_per_s(load);
-  bool is_remote = settings.remote && mode != "bare";
+  bool is_remote = mode == "etcd" || (settings.remote && mode == "log");
   std::printf("{\"bench\":\"%s\",\"replicas\":3,\"callers\":%d,\"bytes\":%zu,", mode.c_str(),
               callers, settings.size);
   if (is_remote) std::printf("\"remote\":true,");
-  if (mode != "bare" && settings.store != "default") {
+  if (settings.tls && mode == "log") std::printf("\"tls\":true,");
+  if (mode == "log" && settings.store != "default") {
     std::printf("\"store\":\"%s\",", settings.store.c_str());
   }
   if (settings.slow_sync_ms > 0) {
@@ -116,7 +126,7 @@ void print(const Settings& settings, const std::string& mode, int callers,
   if (load.failed > 0) {
     std::printf("\"failed\":%llu,", static_cast<unsigned long long>(load.failed));
   }
-  if (mode != "bare" && bare_ops_per_s > 0) {
+  if (mode == "log" && bare_ops_per_s > 0) {
     std::printf("\"of_bare\":%.2f,", rate / bare_ops_per_s);
   }
   std::printf("\"repeats\":%zu,\"limit\":%s}\n", runs.size(), to_json(limits).c_str());
@@ -128,7 +138,9 @@ void run_loads(const Settings& settings) {
   std::map<std::string, std::vector<std::vector<LoadResult>>> runs;  // By mode and load.
   for (int repeat = 0; repeat < settings.repeats; ++repeat) {
     for (const std::string& mode : settings.modes) {
-      auto loads = mode == "bare" ? run_bare(settings) : run_log(settings);
+      auto loads = mode == "bare"  ? run_bare(settings)
+                   : mode == "log" ? run_log(settings)
+                                   : run_etcd(settings);
       auto& of_mode = runs[mode];
       of_mode.resize(loads.size());
       for (std::size_t i = 0; i < loads.size(); ++i) {
@@ -145,15 +157,27 @@ void run_loads(const Settings& settings) {
   }
 }
 
+// etcd is a guest: a run without it says so, and goes on.
+void drop_what_is_missing(Settings& settings) {
+  std::string why = bench::why_no_etcd(settings);
+  if (why.empty() || std::erase(settings.modes, "etcd") == 0) return;
+  std::fprintf(stderr, "log_bench: etcd is left out: %s\n", why.c_str());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Settings settings = read_settings(argc, argv);
+  drop_what_is_missing(settings);
+  if (settings.tls) bench::make_authority(settings);
   std::filesystem::create_directories(settings.directory);
   bench::clean_up_on_signals(settings.directory);
   bench::slow_syncs_down(settings.slow_sync_ms);
   if (settings.failover > 0) bench::run_failover(settings);
   if (settings.idle > 0) bench::run_idle(settings);
-  if (settings.failover == 0 && settings.idle == 0) run_loads(settings);
+  if (settings.fill > 0) bench::run_fill(settings);
+  if (settings.large) bench::run_large(settings);
+  bool is_other = settings.failover > 0 || settings.idle > 0 || settings.fill > 0 || settings.large;
+  if (!is_other) run_loads(settings);
   std::filesystem::remove_all(settings.directory);
 }

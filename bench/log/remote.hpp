@@ -1,5 +1,5 @@
-// Callers in another process: a small face of the bench's own on the replica's listener, by the
-// library's transport. A request is a number and the entry, its answer the number and the position.
+// Callers in a process that is no member: `cluster::LogClient`s, at most 16, each with a connection
+// of its own to the leader.
 #pragma once
 
 #include <sys/types.h>
@@ -8,16 +8,9 @@
 
 #include "bench/log/measure.hpp"
 #include "bench/log/settings.hpp"
-#include "cluster/log.hpp"
-#include "runtime/host.hpp"
-#include "runtime/transport.hpp"
 
 namespace bench {
 
-// Until the runtime ends.
-void serve_remote_callers(cluster::runtime::Host&, cluster::runtime::ListenerId, cluster::Log&);
-
-// At most 16 connections, shared by the callers.
 LoadResult run_remote_load(const Settings&, std::uint16_t port, int callers, pid_t leader);
 
 }  // namespace bench

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "bench/log/remote.hpp"
+#include "bench/log/security.hpp"
 #include "bench/log/stores.hpp"
 #include "replog/open.hpp"
 
@@ -35,12 +36,14 @@ T must(cluster::Result<T> result) {
 cluster::LogOptions log_options(const Settings& settings, std::size_t number,
                                 const std::vector<std::uint16_t>& ports) {
   cluster::LogOptions options;
-  for (std::size_t i = 0; i < replicas; ++i) {
+  for (std::size_t i = 0; i < ports.size(); ++i) {
     options.members.push_back({cluster::NodeId(i + 1), {"127.0.0.1", ports[i]}});
   }
   options.directory = settings.directory + "/log" + std::to_string(number + 1);
   options.self = cluster::NodeId(number + 1);
   options.cluster = cluster::ClusterUid(1);
+  options.serve_clients = settings.remote;
+  options.entry_size_max = 16u << 20;
   return options;
 }
 
@@ -49,7 +52,7 @@ cluster::LogOptions log_options(const Settings& settings, std::size_t number,
 Replica::Replica(const Settings& settings, std::size_t number,
                  const std::vector<std::uint16_t>& ports, ReplicaView& view) {
   cluster::RuntimeOptions runtime;
-  runtime.security = cluster::Insecure{};
+  runtime.security = security_of(settings, "cluster:member:" + std::to_string(number + 1));
   runtime.deliver_on_node_thread = true;
   if (settings.verbose) sink_ = std::make_unique<StderrSink>();
   runtime.log_sink = sink_.get();
@@ -64,7 +67,6 @@ Replica::Replica(const Settings& settings, std::size_t number,
   auto log = store ? cluster::replog::open_on_store(host(), listener, options, std::move(store))
                    : cluster::replog::open_on(host(), listener, options);
   log_ = std::make_unique<cluster::Log>(must(std::move(log)));
-  serve_remote_callers(host(), listener, *log_);
   log_->watch_leadership([&view](const cluster::Leadership& leadership) {
     view.leader = leadership.leader.value();
     view.is_leading = leadership.is_self;

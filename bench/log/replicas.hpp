@@ -56,5 +56,7 @@ std::vector<LoadResult> run_log(const Settings&);
 // Prints its own lines.
 void run_failover(const Settings&);
 void run_idle(const Settings&);
+void run_fill(const Settings&);
+void run_large(const Settings&);
 
 }  // namespace bench
