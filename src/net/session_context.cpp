@@ -6,6 +6,11 @@
 #include "net/tcp_session.hpp"
 
 namespace cluster::net {
+namespace {
+
+constexpr std::size_t remembered_min = 4096;
+
+}  // namespace
 
 Metrics TcpCounters::metrics() const {
   auto counter = [](const char* name, const char* help, const Counter& value) {
@@ -68,12 +73,22 @@ Result<std::shared_ptr<TlsContext>> SessionContext::security() {
                "--insecure)"};
 }
 
+const std::array<char, wire::frame_header_size>& SessionContext::frame_header(
+    const Bytes& payload) {
+  bool is_known = payload.data() == framed_.data() && payload.size() == framed_.size();
+  if (is_known && !payload.empty()) return frame_header_;
+  framed_ = payload.size() >= remembered_min ? payload : Bytes();
+  frame_header_ = wire::encode_frame_header(payload.view());
+  return frame_header_;
+}
+
 void SessionContext::flush_later(std::shared_ptr<TcpSession> session) {
   to_flush_.push_back(std::move(session));
   if (to_flush_.size() == 1) asio::post(io, [this] { flush_now(); });
 }
 
 void SessionContext::flush_now() {
+  framed_ = {};
   flushing_.swap(to_flush_);
   for (auto& session : flushing_) session->flush();
   flushing_.clear();

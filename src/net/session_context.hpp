@@ -2,6 +2,7 @@
 // round in which they send.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "net/asio.hpp"
 #include "net/tls_context.hpp"
 #include "runtime/transport.hpp"
+#include "wire/frame.hpp"
 
 namespace cluster::net {
 
@@ -74,6 +76,9 @@ class SessionContext {
   // security was chosen, or there are no certificates.
   Result<std::shared_ptr<TlsContext>> security();
 
+  // The same bytes go to one peer after another: their checksum is computed for the first.
+  const std::array<char, wire::frame_header_size>& frame_header(const Bytes& payload);
+
   // Sends what the session has queued once the callbacks that are due have run, so that what they
   // queue goes with it.
   void flush_later(std::shared_ptr<TcpSession>);
@@ -98,6 +103,8 @@ class SessionContext {
   std::unique_ptr<TlsContexts> tls_;  // None: plain text.
   std::vector<std::shared_ptr<TcpSession>> to_flush_;
   std::vector<std::shared_ptr<TcpSession>> flushing_;
+  Bytes framed_;  // Until it is sent.
+  std::array<char, wire::frame_header_size> frame_header_{};
   Time warned_at_ = Time::min();
   std::uint64_t unsaid_ = 0;
 };

@@ -16,6 +16,8 @@ namespace {
 // How long what was sent may stay unacknowledged: behind a silent cut TCP itself would wait for
 // minutes.
 constexpr int unacknowledged_ms_max = 10'000;
+// What the system takes before it can send it: what is urgent must not stand behind megabytes.
+constexpr int unsent_bytes_max = 512 << 10;
 
 void set_option(int fd, int level, int option, int value = 1) {
   setsockopt(fd, level, option, &value, sizeof value);
@@ -24,6 +26,7 @@ void set_option(int fd, int level, int option, int value = 1) {
 void set_session_options(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY);
   set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, unacknowledged_ms_max);
+  set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent_bytes_max);
 }
 
 Descriptor open_socket(const SocketAddress& address) {

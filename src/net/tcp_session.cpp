@@ -75,7 +75,13 @@ bool TcpSession::send(Bytes message) {
     return false;
   }
   context_.counters.frames_sent.add();
-  queue_.push_frame(std::move(message));
+  bool is_overtaken = lane_ == runtime::Lane::log && message.size() >= runtime::large_message_min;
+  if (is_overtaken) {
+    queue_.push_parts(std::move(message));
+  } else {
+    const auto& header = context_.frame_header(message);
+    queue_.push_frame(std::move(message), header);
+  }
   if (queue_.bytes() >= flush_at_once_min && !is_blocked_) {
     flush();
   } else if (!is_flush_due_ && !is_blocked_ && is_connected_) {
@@ -240,6 +246,7 @@ void TcpSession::on_preamble(const wire::Preamble& preamble) {
   }
 
   lane_ = static_cast<runtime::Lane>(preamble.lane);
+  if (tls_ && is_busy_lane()) tls_->keep_buffers();
   handler_ = preamble.lane == 0 ? nullptr : context_.find_handler(listener_, lane_);
   auto reply = wire::encode_preamble({.lane = handler_ == nullptr ? std::uint8_t{0} : preamble.lane,
                                       .side = wire::Side::acceptor});

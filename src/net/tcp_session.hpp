@@ -91,6 +91,10 @@ class TcpSession : public std::enable_shared_from_this<TcpSession> {
   void set_timer(Duration);
   void on_timer();
   bool is_dialed() const { return !listener_; }
+  // Few sessions with many messages.
+  bool is_busy_lane() const {
+    return lane_ == runtime::Lane::log || lane_ == runtime::Lane::log_client;
+  }
 
   SessionContext& context_;
   const runtime::SessionId id_;

@@ -31,6 +31,7 @@ Result<void> TcpSession::begin_tls() {
   } else {
     tls_ = std::make_unique<TlsStream>(*std::move(security), context_.cipher_spare);
   }
+  if (is_busy_lane()) tls_->keep_buffers();
   return {};
 }
 

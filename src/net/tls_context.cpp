@@ -68,7 +68,9 @@ void set_protocol(SSL_CTX* context) {
       context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
   SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20");
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  // An idle connection holds no buffers.
+  // A record is not fetched in two steps, header and rest.
+  SSL_CTX_set_read_ahead(context, 1);
+  // An idle connection holds no buffers; see `TlsStream::keep_buffers`.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                      TlsStream::on_verify);

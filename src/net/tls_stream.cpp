@@ -16,7 +16,7 @@ constexpr std::size_t record_size_max = 16 * 1024;
 constexpr std::size_t batch_size = 256 * 1024;  // Encrypted before it is sent.
 
 // The first of what is queued, as one record: where it lies, or copied together.
-ByteView next_record(const SendQueue& queue, std::array<char, record_size_max>& buffer) {
+ByteView next_record(SendQueue& queue, std::array<char, record_size_max>& buffer) {
   std::array<iovec, 64> pieces;
   std::size_t count = queue.gather(pieces);
   auto view = [](const iovec& piece) {
@@ -127,6 +127,7 @@ TlsStream::Received TlsStream::receive(ByteView cipher, std::span<char> plain) {
     int size = SSL_read(ssl_.get(), room.data(), static_cast<int>(room.size()));
     if (size > 0) {
       received.plain_size += static_cast<std::size_t>(size);
+      if (incoming_.empty() && SSL_has_pending(ssl_.get()) == 0) return received;
       continue;
     }
     int why = SSL_get_error(ssl_.get(), size);

@@ -38,6 +38,8 @@ class TlsStream {
   // The handshake is over: `encrypt` may be called, and the peer is known.
   bool is_ready() const { return is_ready_; }
   bool is_over() const { return is_over_; }
+  // Between records too: the stream is busy, and must not allocate for each.
+  void keep_buffers() { SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS); }
   bool is_resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
   const runtime::PeerIdentity& peer() const { return peer_; }
 

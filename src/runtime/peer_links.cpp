@@ -47,6 +47,7 @@ class PeerLinks::Outgoing final : public SessionHandler {
     return transport.send(session_, std::move(message));
   }
   bool is_open() const { return is_open_; }
+  SessionId session() const { return session_; }
   const Endpoint& endpoint() const { return peer_.endpoint; }
   void stop() {
     is_open_ = false;
@@ -145,6 +146,15 @@ void PeerLinks::send(NodeId to, Bytes message) {
               transport.send(on->second, std::move(message));
   }
   (is_sent ? sent_ : dropped_) += 1;
+}
+
+std::size_t PeerLinks::queued_bytes(NodeId to) const {
+  auto dialed = outgoing_.find(to);
+  if (dialed != outgoing_.end()) {
+    return host_.transport().queued_bytes(dialed->second->session());
+  }
+  auto answered = answered_on_.find(to);
+  return answered == answered_on_.end() ? 0 : host_.transport().queued_bytes(answered->second);
 }
 
 bool PeerLinks::is_connected(NodeId peer) const {

@@ -48,6 +48,7 @@ class PeerLinks {
 
   void send(NodeId to, Bytes message);
   bool is_connected(NodeId) const;
+  std::size_t queued_bytes(NodeId to) const;
   Metrics metrics() const;
 
  private:

@@ -1,9 +1,10 @@
 // Sessions between processes: connections that carry whole messages.
 //
 // A listener is shared by several lanes; the dialer names the lane it wants, and each lane has one
-// handler. On one session messages arrive whole and in order, or the session closes. (The log alone
-// assumes less, and its simulated network gives it less: there, messages of the log's lane are
-// lost, doubled and reordered.) Everything here happens on the node thread.
+// handler. On one session messages arrive whole and in order, or the session closes. On the log's
+// lane alone small messages overtake large ones, so that an entry of megabytes holds up no
+// heartbeat. (The log assumes less still, and its simulated network gives it less: there, messages
+// of its lane are lost, doubled and reordered.) Everything here happens on the node thread.
 #pragma once
 
 #include <algorithm>
@@ -23,6 +24,9 @@ using ListenerId = Id<struct ListenerTag>;
 enum class Lane : std::uint8_t { log = 1, agent = 2, scheduler = 3, admin = 4, log_client = 5 };
 
 inline constexpr std::size_t message_size_max = 32u << 20;
+// From this size on messages of the log's lane are overtaken. What the log sends in groups is
+// smaller: one entry alone is as large.
+inline constexpr std::size_t large_message_min = 512u << 10;
 
 // Who is at the other end of a session.
 struct PeerIdentity {

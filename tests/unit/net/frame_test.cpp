@@ -138,3 +138,69 @@ TEST_CASE("random and mutated streams break nothing", "[wire][frame][fuzz]") {
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
   }
 }
+
+namespace {
+
+using cluster::wire::FrameKind;
+using cluster::wire::part_size_max;
+
+std::string framed_part(ByteView payload, FrameKind kind) {
+  auto header = cluster::wire::encode_frame_header(payload, kind);
+  return std::string(header.data(), header.size()) + std::string(payload);
+}
+
+}  // namespace
+
+TEST_CASE("a large message comes in parts, and small ones between them come out first",
+          "[wire][frame]") {
+  Random random(11);
+  std::string large;
+  while (large.size() < 3 * part_size_max) large += random_payload(random, 5000);
+  std::string stream = framed("before");
+  for (std::size_t at = 0; at < large.size(); at += part_size_max) {
+    bool is_last = at + part_size_max >= large.size();
+    stream += framed_part(ByteView(large).substr(at, part_size_max),
+                          is_last ? FrameKind::last_part : FrameKind::part);
+    stream += framed("after " + std::to_string(at));
+  }
+
+  for (std::size_t piece : {std::size_t{1000}, std::size_t{7}, stream.size()}) {
+    FrameReader reader(4 * part_size_max);
+    std::vector<Bytes> payloads;
+    for (std::size_t at = 0; at < stream.size(); at += piece) {
+      REQUIRE(reader.feed(ByteView(stream).substr(at, piece), payloads));
+    }
+    REQUIRE(payloads.size() == 6);
+    CHECK(payloads[0].view() == "before");
+    CHECK(payloads[1].view() == "after 0");
+    CHECK(payloads[2].view() == "after " + std::to_string(part_size_max));
+    CHECK(payloads[3].view() == "after " + std::to_string(2 * part_size_max));
+    CHECK((payloads[4].view() == large));
+    CHECK(reader.buffered_bytes() == 0);
+  }
+}
+
+TEST_CASE("parts beyond the limit, and parts without a byte, are refused", "[wire][frame]") {
+  std::string part = framed_part(std::string(part_size_max, 'x'), FrameKind::part);
+  std::vector<Bytes> payloads;
+  FrameReader reader(2 * part_size_max);
+  REQUIRE(reader.feed(part, payloads));
+  REQUIRE(reader.feed(part, payloads));
+  auto third = reader.feed(part, payloads);
+  CHECK(third.error().code == Errc::protocol);
+  CHECK(payloads.empty());
+
+  // The checksum of such a header would be good: what it says is not.
+  FrameReader other(2 * part_size_max);
+  std::string empty(
+      "\0\0\0\x80"
+      "1234",
+      8);
+  CHECK(other.feed(empty, payloads).error().code == Errc::protocol);
+  FrameReader another(2 * part_size_max);
+  std::string nothing(
+      "\5\0\0\x40"
+      "12345678",
+      12);
+  CHECK(another.feed(nothing, payloads).error().code == Errc::protocol);
+}
