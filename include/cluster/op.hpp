@@ -109,7 +109,23 @@ class Executor {
 
 namespace detail {
 
-// One operation's meeting point. `phase` moves empty -> (waiting ->) done and never back.
+// Memory for operations: the thread that gives a block back keeps it for its next one.
+void* take_block(std::size_t size);
+void give_block(void* memory, std::size_t size) noexcept;
+
+template <class T>
+struct BlockAllocator {
+  using value_type = T;
+  BlockAllocator() = default;
+  template <class U>
+  explicit BlockAllocator(const BlockAllocator<U>&) noexcept {}
+  T* allocate(std::size_t count) { return static_cast<T*>(take_block(count * sizeof(T))); }
+  void deallocate(T* at, std::size_t count) noexcept { give_block(at, count * sizeof(T)); }
+  friend bool operator==(const BlockAllocator&, const BlockAllocator&) { return true; }
+};
+
+// One operation's meeting point. `phase` moves empty -> (waiting or blocking ->) done and never
+// back.
 template <class T>
 class OpState {
  public:
@@ -117,8 +133,9 @@ class OpState {
 
   void complete(Result<T> result, const std::shared_ptr<OpState>& self) {
     result_.emplace(std::move(result));
-    if (phase_.exchange(Phase::done, std::memory_order_acq_rel) == Phase::waiting) dispatch(self);
-    phase_.notify_all();
+    Phase before = phase_.exchange(Phase::done, std::memory_order_acq_rel);
+    if (before == Phase::waiting) dispatch(self);
+    if (before == Phase::blocking) phase_.notify_all();
   }
 
   void set_continuation(Callback continuation, const std::shared_ptr<OpState>& self) {
@@ -133,7 +150,9 @@ class OpState {
 
   bool would_deadlock() const { return !is_done() && executor_ && executor_->is_current(); }
 
-  void wait() const {
+  void wait() {
+    Phase expected = Phase::empty;
+    phase_.compare_exchange_strong(expected, Phase::blocking, std::memory_order_acq_rel);
     for (Phase seen = phase_.load(std::memory_order_acquire); seen != Phase::done;
          seen = phase_.load(std::memory_order_acquire)) {
       phase_.wait(seen, std::memory_order_acquire);
@@ -143,7 +162,7 @@ class OpState {
   Result<T> take() { return std::move(*result_); }
 
  private:
-  enum class Phase : std::uint32_t { empty, waiting, done };
+  enum class Phase : std::uint32_t { empty, waiting, blocking, done };
 
   void dispatch(const std::shared_ptr<OpState>& self) {
     if (!executor_) return continuation_();
@@ -168,7 +187,7 @@ class [[nodiscard]] Op {
 
   // An operation that is already over.
   static Op ready(Result<T> result) {
-    Op op(std::make_shared<detail::OpState<T>>(nullptr));
+    Op op(std::allocate_shared<detail::OpState<T>>(detail::BlockAllocator<T>(), nullptr));
     op.state_->complete(std::move(result), op.state_);
     return op;
   }
@@ -221,7 +240,8 @@ class Promise {
  public:
   // Continuations run on `executor`; with none, on the thread that completes.
   explicit Promise(std::shared_ptr<Executor> executor = nullptr)
-      : state_(std::make_shared<detail::OpState<T>>(std::move(executor))) {}
+      : state_(std::allocate_shared<detail::OpState<T>>(detail::BlockAllocator<T>(),
+                                                        std::move(executor))) {}
   // Of no operation: a place for one to be moved into.
   static Promise none() { return Promise(None{}); }
   Promise(Promise&&) noexcept = default;

@@ -57,7 +57,7 @@ void Acceptor::on(NodeId from, const Accept& accept, Position chosen_end, Effect
     bool is_new = at >= chosen_end && (held == nullptr || held->ballot < accept.ballot);
     if (is_new) {
       LogEntry entry{.position = at, .ballot = accept.ballot, .value = kept(value)};
-      effects.changes.push_back(PutEntry{entry});
+      effects.changes.emplace_back(std::in_place_type<PutEntry>, PutEntry{entry});
       window_.put(std::move(entry));
     }
     at = at.next();

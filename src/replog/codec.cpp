@@ -2,9 +2,11 @@
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "base/crc32c.hpp"
 #include "replog/messages.hpp"
@@ -584,19 +586,73 @@ Bytes to_bytes(capnp::MessageBuilder& builder) {
   return Bytes(std::move(text));
 }
 
+// Builds a message where its bytes will stay: a header, then one segment. Where the room was
+// estimated too small, the rest goes elsewhere, and is copied in the end.
+class FlatBuilder final : public capnp::MessageBuilder {
+ public:
+  explicit FlatBuilder(std::size_t words) : text_((words + 1) * sizeof(capnp::word), '\0') {}
+
+  kj::ArrayPtr<capnp::word> allocateSegment(unsigned words_min) override {
+    auto* first = reinterpret_cast<capnp::word*>(text_.data()) + 1;
+    std::size_t words = text_.size() / sizeof(capnp::word) - 1;
+    if (!is_used_ && words_min <= words) {
+      is_used_ = true;
+      return kj::arrayPtr(first, words);
+    }
+    is_used_ = true;
+    more_.push_back(kj::heapArray<capnp::word>(std::max<std::size_t>(words_min, 8192)));
+    std::memset(more_.back().begin(), 0, more_.back().size() * sizeof(capnp::word));
+    return more_.back();
+  }
+
+  Bytes take() {
+    if (!more_.empty()) return to_bytes(*this);
+    std::size_t words = getSegmentsForOutput()[0].size();
+    std::uint32_t header[] = {0, static_cast<std::uint32_t>(words)};  // One segment, so large.
+    std::memcpy(text_.data(), header, sizeof(header));
+    text_.resize((words + 1) * sizeof(capnp::word));
+    return Bytes(std::move(text_));
+  }
+
+ private:
+  std::string text_;
+  bool is_used_ = false;
+  std::vector<kj::Array<capnp::word>> more_;
+};
+
+// A message's words, rather more than less.
+std::size_t words_of(const Message& message) {
+  auto of_data = [](const Bytes& data) { return data.size() / sizeof(capnp::word) + 1; };
+  std::size_t words = 64;
+  auto add_entries = [&](const std::vector<LogEntry>& entries) {
+    for (const LogEntry& entry : entries) words += 9 + of_data(entry.value.data);
+  };
+  if (const auto* accept = std::get_if<Accept>(&message)) {
+    for (const Value& value : accept->values) words += 4 + of_data(value.data);
+  } else if (const auto* forward = std::get_if<Forward>(&message)) {
+    for (const Forward::Item& item : forward->items) words += 4 + of_data(item.data);
+  } else if (const auto* learned = std::get_if<Learned>(&message)) {
+    add_entries(learned->entries);
+  } else if (const auto* promised = std::get_if<Promised>(&message)) {
+    add_entries(promised->entries);
+  } else if (const auto* chunk = std::get_if<SnapshotChunk>(&message)) {
+    words += of_data(chunk->data);
+  } else if (const auto* forwarded = std::get_if<Forwarded>(&message)) {
+    words += 4 * forwarded->items.size();
+  }
+  return words;
+}
+
 }  // namespace
 
 Bytes encode(const Envelope& envelope) {
-  // Reused from call to call; a builder wants it zeroed, and leaves it so.
-  alignas(capnp::word) thread_local char scratch[64 << 10] = {};
-  capnp::MallocMessageBuilder builder(
-      kj::arrayPtr(reinterpret_cast<capnp::word*>(scratch), sizeof(scratch) / sizeof(capnp::word)));
+  FlatBuilder builder(words_of(envelope.message));
   auto root = builder.initRoot<cs::LogEnvelope>();
   root.setCluster(envelope.cluster.value());
   root.setFrom(envelope.from.value());
   root.setIncarnation(envelope.incarnation);
   std::visit([&](const auto& m) { put(root, m); }, envelope.message);
-  return to_bytes(builder);
+  return builder.take();
 }
 
 Bytes encode(const Configuration& configuration) {

@@ -199,21 +199,21 @@ void Core::finish(Effects& effects) {
     effects.then.push_back(ForgetBefore{std::exchange(forget_before_, Position{})});
   }
   // A little at a time: forgetting thousands of entries at once would be felt.
-  Position end = released_;
-  for (std::size_t bytes = settled_bytes_; bytes > options_.window_bytes && end < chosen_end_;) {
-    bytes -= std::min(bytes, settled_cost(end));
-    end = end.next();
-  }
-  let_go(end, effects);
+  Position before = released_;
+  while (settled_bytes_ > options_.window_bytes && released_ < chosen_end_) let_go_of_one();
+  if (before < released_) effects.then.push_back(Release{released_});
 }
 
 void Core::let_go(Position end, Effects& effects) {
   if (end <= released_) return;
-  for (; released_ < end; released_ = released_.next()) {
-    // What was repaired since it was settled was not counted.
-    settled_bytes_ -= std::min(settled_bytes_, settled_cost(released_));
-  }
+  while (released_ < end) let_go_of_one();
   effects.then.push_back(Release{end});
+}
+
+void Core::let_go_of_one() {
+  // What was repaired since it was settled was not counted.
+  settled_bytes_ -= std::min(settled_bytes_, settled_cost(released_));
+  released_ = released_.next();
 }
 
 std::size_t Core::settled_cost(Position at) const {

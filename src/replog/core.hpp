@@ -36,7 +36,7 @@ struct CoreOptions {
   Duration heartbeat_interval = std::chrono::milliseconds(60);
   // How long news of a choice may wait for an Accept that carries it along.
   Duration tell_delay = std::chrono::milliseconds(1);
-  std::size_t window_bytes = 16u << 20;     // Chosen entries kept in memory for members that lag.
+  std::size_t window_bytes = 4u << 20;      // Chosen entries kept in memory for members that lag.
   std::size_t answer_bytes_max = 1u << 20;  // Of a Promised or Learned.
   bool has_state_machine = false;           // Forgets by snapshots only.
   std::size_t snapshot_chunk_bytes = 512u << 10;
@@ -264,6 +264,7 @@ class Core {
   bool uses_snapshots() const {
     return options_.has_state_machine && !configuration_.is_witness(options_.self);
   }
+  void let_go_of_one();
   bool is_peer(NodeId node) const { return node != options_.self && configuration_.has(node); }
   template <class F>
   void for_each_peer(F f) const {

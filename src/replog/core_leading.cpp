@@ -4,6 +4,21 @@
 #include "replog/core.hpp"
 
 namespace cluster::replog {
+namespace {
+
+// Appends that follow each other are told together.
+void tell_appended(std::uint64_t tag, Position at, Effects& effects) {
+  auto* last = effects.now.empty() ? nullptr : std::get_if<Appended>(&effects.now.back());
+  bool is_next =
+      last != nullptr && last->tag + last->count == tag && last->position.plus(last->count) == at;
+  if (is_next) {
+    last->count += 1;
+  } else {
+    effects.now.push_back(Appended{tag, at});
+  }
+}
+
+}  // namespace
 
 void Core::enqueue(Proposal proposal, Effects& effects) {
   Origin origin{.member = options_.self, .tag = proposal.tag, .is_writers = proposal.term != 0};
@@ -28,11 +43,16 @@ void Core::on_disk_behind(bool is_behind, Effects& effects) {
 }
 
 void Core::send_accepts(std::vector<Accept> accepts, Effects& effects) {
+  std::vector<NodeId> peers;
+  for_each_peer([&](NodeId peer) {
+    if (!configuration_.is_witness(peer)) peers.push_back(peer);
+  });
   for (Accept& accept : accepts) {
-    for_each_peer([&](NodeId peer) {
-      if (!configuration_.is_witness(peer)) effects.now.push_back(Send{peer, accept});
-    });
     acceptor_.on(options_.self, accept, chosen_end_, effects);
+    for (NodeId peer : peers) {
+      bool is_last = peer == peers.back();
+      effects.now.push_back(Send{peer, is_last ? std::move(accept) : accept});
+    }
     told_end_ = chosen_end_;
     tell_at_ = time_never;
   }
@@ -73,7 +93,7 @@ void Core::settle(Time now, Effects& effects) {
     } else if (origin.is_command) {
       answer_command(origin, Commanded{.tag = origin.tag, .position = at}, effects);
     } else if (origin.member == options_.self) {
-      effects.now.push_back(Appended{origin.tag, at});
+      tell_appended(origin.tag, at, effects);
     } else if (origin.member) {
       taken_[origin.member].settle(origin.tag, at);
       Forwarded& answer = answers[origin.member];

@@ -148,6 +148,11 @@ void Driver::act_one(Send&& send) {
     return;
   }
   NodeId to = send.to;
+  // What it asks for may be part of what is on its way to it, overtaken by the news that it is
+  // chosen. It asks again.
+  bool may_be_sent = std::holds_alternative<Learned>(send.message) &&
+                     links_->queued_bytes(to) >= runtime::large_message_min;
+  if (may_be_sent) return;
   links_->send(to, encoded(std::move(send.message)));
 }
 
@@ -232,7 +237,11 @@ void Driver::act_one(ForgetBefore&& forget) {
   perform(std::move(effects));
 }
 
-void Driver::act_one(Appended&& appended) { finish_append(appended.tag, appended.position); }
+void Driver::act_one(Appended&& appended) {
+  for (std::uint64_t i = 0; i < appended.count; ++i) {
+    finish_append(appended.tag + i, appended.position.plus(i));
+  }
+}
 
 void Driver::act_one(AppendFailed&& failed) { finish_append(failed.tag, std::move(failed.error)); }
 

@@ -54,7 +54,7 @@ struct AppendCall {
 // Sizes that nobody but a simulation has reason to change: small ones take every path that large
 // logs take.
 struct DriverLimits {
-  std::size_t window_bytes = 16u << 20;
+  std::size_t window_bytes = 4u << 20;
   std::size_t answer_bytes_max = 1u << 20;
   std::size_t snapshot_chunk_bytes = 512u << 10;
   std::uint64_t witness_entries = 1u << 16;  // Kept where no snapshot says what may go.

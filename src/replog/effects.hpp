@@ -74,9 +74,11 @@ struct Chosen {
   friend bool operator==(const Chosen&, const Chosen&) = default;
 };
 
+// The appends [tag, tag + count) have the positions from `position` on.
 struct Appended {
   std::uint64_t tag = 0;
   Position position;
+  std::uint64_t count = 1;
   friend bool operator==(const Appended&, const Appended&) = default;
 };
 

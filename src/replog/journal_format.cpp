@@ -105,17 +105,31 @@ std::uint32_t GroupWriter::lay_out() {
   }
   CLUSTER_CHECK(at < std::numeric_limits<std::uint32_t>::max() / 2, "a group has a sane size", at);
   payload_end_ = static_cast<std::uint32_t>(at);
-  buffer_.clear(blocks_for(at));
-  if (!rows_.empty()) {
-    std::memcpy(buffer_.data() + group_header_bytes, rows_.data(), rows_.size() * sizeof(Row));
-  }
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    if (payloads_[i].empty()) continue;
-    std::memcpy(buffer_.data() + rows_[i].offset, payloads_[i].data(), payloads_[i].size());
-  }
+  fill(blocks_for(at));
   list_zero_sectors();
   buffer_.resize(blocks_for(payload_end_ + zeros_.size() * sizeof(std::uint32_t)));
   return static_cast<std::uint32_t>(buffer_.blocks());
+}
+
+// What the last group left in the buffer is overwritten, by zeros where nothing is laid.
+void GroupWriter::fill(std::size_t blocks) {
+  buffer_.resize(blocks);
+  char* const begin = buffer_.data();
+  std::memset(begin, 0, group_header_bytes);
+  char* at = begin + group_header_bytes;
+  auto lay = [&](const void* from, std::size_t size) {
+    if (size > 0) std::memcpy(at, from, size);
+    at += size;
+  };
+  lay(rows_.data(), rows_.size() * sizeof(Row));
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    lay(payloads_[i].data(), payloads_[i].size());
+    auto end = static_cast<std::size_t>(at - begin);
+    std::memset(at, 0, aligned(end, payload_alignment) - end);
+    at = begin + aligned(end, payload_alignment);
+  }
+  CLUSTER_CHECK(at == begin + payload_end_, "payloads lie where their rows say");
+  std::memset(at, 0, buffer_.bytes() - payload_end_);
 }
 
 // A sector that also holds some of the list, or the copy of the header, may be named here and be

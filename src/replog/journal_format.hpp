@@ -141,6 +141,7 @@ class GroupWriter {
   const BlockBuffer& buffer() const { return buffer_; }
 
  private:
+  void fill(std::size_t blocks);
   void list_zero_sectors();
 
   std::vector<Row> rows_;

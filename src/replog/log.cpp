@@ -16,7 +16,7 @@
 namespace cluster {
 namespace {
 
-constexpr std::size_t recover_window_bytes = 16u << 20;
+constexpr std::size_t recover_window_bytes = 4u << 20;
 
 // Completes what a join token says.
 Result<void> check_options(LogOptions& options) {
@@ -115,6 +115,7 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
   replog::Snapshot snapshot;              // Guarded.
   std::vector<replog::AppendCall> inbox;  // Guarded: gathers until the node thread comes by.
   bool is_draining = false;               // Guarded.
+  std::size_t drained_last = 0;           // Node thread.
 
   replog::Snapshot read_snapshot() const {
     std::lock_guard lock(mutex);
@@ -192,11 +193,13 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
 
   void drain() {
     std::vector<replog::AppendCall> calls;
+    calls.reserve(drained_last);  // As many will come again, as a rule.
     {
       std::lock_guard lock(mutex);
       calls.swap(inbox);
       is_draining = false;
     }
+    drained_last = calls.size();
     if (driver) driver->append(std::move(calls));
   }
 };

@@ -172,6 +172,7 @@ std::vector<Origin> Pipeline::settle(Position end) {
   CLUSTER_CHECK(settled_ <= end && end <= next_, "what was proposed is settled in order", settled_,
                 end, next_);
   std::vector<Origin> origins;
+  origins.reserve(distance(settled_, end));
   for (; settled_ < end; settled_ = settled_.next()) {
     origins.push_back(flights_.front().origin);
     flight_bytes_ -= flights_.front().cost;
@@ -183,11 +184,8 @@ std::vector<Origin> Pipeline::settle(Position end) {
 
 Pipeline::Leftovers Pipeline::drain() {
   Leftovers left;
-  for (const Flight& flight : flights_) left.in_flight.push_back(flight.origin);
-  left.unsent.assign(std::make_move_iterator(queue_.begin()),
-                     std::make_move_iterator(queue_.end()));
-  flights_.clear();
-  queue_.clear();
+  for (; !flights_.empty(); flights_.pop_front()) left.in_flight.push_back(flights_.front().origin);
+  for (; !queue_.empty(); queue_.pop_front()) left.unsent.push_back(std::move(queue_.front()));
   flight_bytes_ = queue_bytes_ = 0;
   return left;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/interval_set.hpp"
+#include "base/ring.hpp"
 #include "replog/configuration.hpp"
 #include "replog/messages.hpp"
 
@@ -124,7 +125,7 @@ class Pipeline {
   };
   struct Flight {
     Origin origin;
-    std::size_t cost;
+    std::size_t cost = 0;
   };
 
   void put_into(std::vector<Accept>& accepts, std::size_t& bytes, Value, Origin,
@@ -138,7 +139,7 @@ class Pipeline {
   PipelineLimits limits_;
   Position settled_;
   Position next_;
-  std::deque<Flight> flights_;  // Of [settled_, next_).
+  Ring<Flight> flights_;  // Of [settled_, next_).
   std::size_t flight_bytes_ = 0;
   std::deque<std::pair<Value, Origin>> queue_;
   std::size_t queue_bytes_ = 0;

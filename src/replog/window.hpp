@@ -3,11 +3,11 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
 #include <optional>
 #include <vector>
 
 #include "base/check.hpp"
+#include "base/ring.hpp"
 #include "replog/types.hpp"
 
 namespace cluster::replog {
@@ -29,7 +29,7 @@ class Window {
   void put(LogEntry entry) {
     CLUSTER_CHECK(entry.position >= first_, "released positions are settled", entry.position,
                   first_);
-    while (end() <= entry.position) slots_.emplace_back();
+    while (end() <= entry.position) slots_.push_back(std::nullopt);
     auto& slot = slots_[distance(first_, entry.position)];
     if (slot) bytes_ -= slot->value.cost();
     bytes_ += entry.value.cost();
@@ -78,7 +78,7 @@ class Window {
 
  private:
   Position first_;
-  std::deque<std::optional<LogEntry>> slots_;
+  Ring<std::optional<LogEntry>> slots_;
   std::size_t bytes_ = 0;
 };
 

@@ -191,7 +191,13 @@ inline std::string text(const Action& action) {
     std::string operator()(const LogBegins& a) { return "begins at " + to_field(a.first); }
     std::string operator()(const ForgetBefore& a) { return "forget before " + to_field(a.first); }
     std::string operator()(const Appended& a) {
-      return "appended tag=" + to_field(a.tag) + " at=" + to_field(a.position);
+      std::string tags = to_field(a.tag);
+      std::string places = to_field(a.position);
+      if (a.count > 1) {
+        tags += ".." + to_field(a.tag + a.count - 1);
+        places += ".." + to_field(a.position.plus(a.count - 1));
+      }
+      return "appended tag=" + tags + " at=" + places;
     }
     std::string operator()(const AppendFailed& a) {
       return "failed tag=" + to_field(a.tag) + ' ' + a.error.message();
