@@ -50,20 +50,23 @@ struct Isolation {
 };
 
 Isolation make_isolation(const AgentOptions& options, const AgentId& agent) {
-  constexpr const char* cost = "; tasks are not held to their limits";
+  Isolation isolation;
+  auto none = [&](const std::string& why) {
+    isolation.description = "none: " + why + "; tasks are not held to their limits";
+  };
   if (!options.cgroups) {
-    return {.cgroups = nullptr,
-            .description = std::string("none: cgroups are switched off") + cost};
+    none("cgroups are switched off");
+    return isolation;
   }
   auto cgroups = open_cgroups(
       {.root = options.cgroup_root, .agent = agent.value(), .cpu_quota = options.cpu_quota});
   if (!cgroups) {
-    return {
-        .cgroups = nullptr,
-        .description = "none: cgroups are not writable (" + cgroups.error().context + ")" + cost};
+    none("cgroups are not writable (" + cgroups.error().context + ")");
+    return isolation;
   }
-  std::string description = (*cgroups)->describe();
-  return {.cgroups = std::move(*cgroups), .description = std::move(description)};
+  isolation.description = (*cgroups)->describe();
+  isolation.cgroups = *std::move(cgroups);
+  return isolation;
 }
 
 bool is_any_address(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
