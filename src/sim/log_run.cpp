@@ -330,6 +330,8 @@ class LogRun {
         return "";
       }
       if (is_answered) answer = **heard;
+      // A refusal takes no time by itself.
+      if (!answer.empty() && !cluster_.step_until(world.now() + milliseconds(50))) return "";
     }
     return answer;
   }
