@@ -237,7 +237,7 @@ struct KeyLimits {
   std::uint64_t session_answers_max = 128;      // Unacknowledged commands of one session.
   std::size_t session_answer_bytes_max = 4096;  // What a kept answer may hold of keys and values:
                                                 // of a larger one the keys and values are not kept.
-  std::size_t namespace_size_max = 256;  // Bytes of a namespace's name.
+  std::size_t namespace_size_max = 256;         // Bytes of a namespace's name.
 };
 
 // A key was put, or deleted: then `now` has its name and the revision of its deletion.

@@ -26,8 +26,7 @@ void Core::on(Time now, NodeId from, const RangeSum& asked, Effects& effects) {
   if (from == options_.self || !(asked.first < asked.end)) return;
   bool is_whole = asked.first >= kept_from_ && asked.end <= chosen_end_ &&
                   distance(asked.first, asked.end) <= scrub_entries_max &&
-                  damage_.first_in(asked.first, asked.end) == asked.end &&
-                  !configuration_.is_witness(options_.self);
+                  damage_.first_in(asked.first, asked.end) == asked.end && !acceptor_.is_witness();
   if (is_whole) {
     effects.then.push_back(SumRange{from, {asked.first, asked.end}});
   } else {

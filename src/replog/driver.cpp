@@ -309,7 +309,8 @@ void Driver::start_scrubber() {
   log.peers = [this] {
     const Configuration& members = core_.configuration();
     std::vector<NodeId> peers;
-    if (members.is_witness(options_.self)) return peers;  // It has no values to compare.
+    // A witness has no values to compare, and one that was removed may have been a witness.
+    if (members.is_witness(options_.self) || !members.has(options_.self)) return peers;
     for (NodeId member : members.ids()) {
       if (member != options_.self && !members.is_witness(member)) peers.push_back(member);
     }

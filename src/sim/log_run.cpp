@@ -330,6 +330,7 @@ class LogRun {
         return "";
       }
       if (is_answered) answer = **heard;
+      if (!cluster_.is_member(member)) return "";  // A change that was on its way removed it.
       // A refusal takes no time by itself.
       if (!answer.empty() && !cluster_.step_until(world.now() + milliseconds(50))) return "";
     }

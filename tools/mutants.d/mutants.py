@@ -20,7 +20,8 @@ MUTANTS = [
      "for (LogEntry& entry : recovered.entries)\n"
      "    if (entry.position < recovered.chosen_end) window_.put(std::move(entry));"),
     ("an acceptance is not written", "src/replog/acceptor.cpp",
-     "      effects.changes.push_back(PutEntry{entry});\n      window_.put(std::move(entry));",
+     "      effects.changes.emplace_back(std::in_place_type<PutEntry>, PutEntry{entry});\n"
+     "      window_.put(std::move(entry));",
      "      window_.put(std::move(entry));"),
     ("what was learned is not written", "src/replog/acceptor.cpp",
      "  effects.changes.push_back(PutEntry{chosen});\n  window_.put(std::move(chosen));",
@@ -108,7 +109,8 @@ MUTANTS = [
      "(now < until_ && holder_.member != candidate)", "false", ("core_election",)),
     # Appends, writers, reads.
     ("a doubled Forward is proposed twice", "src/replog/core_leading.cpp",
-     "if (taken.has(item.tag)) continue;", ""),
+     "is_from_before ? Taken::Fate::forgotten : taken.fate(item.tag)",
+     "is_from_before ? Taken::Fate::forgotten : Taken::Fate::unseen"),
     ("a late Forward is carried out by another term's leader", "src/replog/core_leading.cpp",
      "role_ == Role::leader && asked.ballot == ballot_;", "role_ == Role::leader;"),
     ("a restarted member uses old tags again", "src/replog/driver.cpp",
@@ -122,8 +124,8 @@ MUTANTS = [
      "if (role_ != Role::leader || !lead_at_) {", "if (role_ != Role::leader) {"),
     # It counts the wrong ones, or too early.
     ("a leader keeps counting the members before the change", "src/replog/core_members.cpp",
-     "  configuration_ = std::move(next);\n  acceptor_",
-     "  if (role_ != Role::leader) configuration_ = std::move(next);\n  acceptor_"),
+     "  configuration_ = std::move(next);\n  // One that",
+     "  if (role_ != Role::leader) configuration_ = std::move(next);\n  // One that"),
     ("a leader proposes on before the change of members is chosen", "src/replog/pipeline.cpp",
      "  if (value.kind == Kind::config) hold();\n", ""),
     ("a candidate counts learners' promises", "src/replog/preparation.cpp",
@@ -147,9 +149,9 @@ MUTANTS = [
      "    for (const LeaderReads::Question& read : leader_reads_.take_all()) {\n"
      "      leader_reads_.ask(read.member, read.tag);\n    }\n", ""),
     ("a change is proposed while another is open", "src/replog/core_members.cpp",
-     "if (is_changing_ || hand_over_) {\n    return refuse(", "if (hand_over_) {\n    return refuse("),
+     "if (is_changing()) {\n    return refuse(", "if (false) {\n    return refuse("),
     ("those who are no members are counted", "src/replog/core_members.cpp",
-     "if (!is_known) return !is_vote(message);", "if (!is_known) return true;"),
+     "return !is_vote(message) && !is_superseded_;", "return !is_superseded_;"),
     ("a learner is promoted before it has caught up", "src/replog/core_members.cpp",
      "if (has.plus(promotion_lag_max) < chosen_end_) {", "if (false) {", (),
      ("script",)),
