@@ -11,7 +11,7 @@
 // puts the callers into a process that is no member, `--tls` certificates on every connection of
 // the log. etcd is measured beside where it is installed; its callers are always remote.
 // On a busy machine `chrt -f 1 log_bench ...` keeps other programs from standing between.
-// Not with etcd beside: its threads then keep the system's own from finishing its writes.
+// Not with etcd beside: in the real-time class it has kept both processors for minutes.
 #include <unistd.h>
 
 #include <cstdio>
