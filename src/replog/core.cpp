@@ -39,7 +39,10 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
   if (configuration_.is_empty()) {
     formation_.emplace(self(), options_.founding, options_.heartbeat_interval * 2, log_, now);
   }
-  acceptor_.become_witness(configuration_.is_witness(options_.self));
+  // One that was removed is in no list any more, and what it kept shows what it was.
+  bool was_witness = std::any_of(recovered.entries.begin(), recovered.entries.end(),
+                                 [](const LogEntry& entry) { return entry.value.is_bare; });
+  acceptor_.become_witness(configuration_.is_witness(options_.self) || was_witness);
   promised_at_start_ = acceptor_.promised();
   start_with_damage(recovered.damaged);
   postpone_election(now);

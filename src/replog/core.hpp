@@ -261,9 +261,7 @@ class Core {
   std::size_t settled_cost(Position at) const;
   void let_go(Position end, Effects&);  // Memory may forget what is before.
   // A witness has seen no data: what it called a snapshot would be of another state.
-  bool uses_snapshots() const {
-    return options_.has_state_machine && !configuration_.is_witness(options_.self);
-  }
+  bool uses_snapshots() const { return options_.has_state_machine && !acceptor_.is_witness(); }
   void let_go_of_one();
   bool is_peer(NodeId node) const { return node != options_.self && configuration_.has(node); }
   template <class F>

@@ -87,7 +87,7 @@ void Core::ask_to_learn(Time now, Effects& effects) {
 void Core::on(Time now, NodeId from, const Learn& asked, Effects& effects) {
   if (from == options_.self || !asked.from || asked.from >= chosen_end_) return;
   // A witness has nothing to teach.
-  if (configuration_.is_witness(options_.self)) return;
+  if (acceptor_.is_witness()) return;
   if (asked.from < kept_from_) return offer(from, effects);
   if (!take_turn(now, from, asked)) return;
   Position end = asked.end ? std::min(asked.end, chosen_end_) : chosen_end_;
@@ -114,6 +114,8 @@ void Core::on(Time now, NodeId from, const Learned& told, Effects& effects) {
   for (const LogEntry& entry : told.entries) {
     if (entry.position < end) continue;
     if (entry.position > end) break;
+    // From one that was a witness, and does not know it any more.
+    if (entry.value.is_bare && !acceptor_.is_witness()) break;
     note_ballot(entry.ballot);
     // What a newer leader got chosen may stand where we proposed something else, or nothing yet.
     bool is_newer =

@@ -27,6 +27,8 @@ void Core::start_with_damage(const std::vector<PositionRange>& damaged) {
 }
 
 void Core::on_damage(Time now, Position at, Effects& effects) {
+  // What was forgotten stays so, though memory may hold it for those who still read it.
+  if (at < kept_from_) return;
   counters_.damaged += 1;
   // What is in memory is sound, and is what this member accepted.
   if (const LogEntry* held = acceptor_.window().find(at)) {
@@ -35,7 +37,7 @@ void Core::on_damage(Time now, Position at, Effects& effects) {
     effects.changes.push_back(PutEntry{*held});
     return finish(effects);
   }
-  if (at < kept_from_ || at >= chosen_end_ || damage_.contains(at)) return;
+  if (at >= chosen_end_ || damage_.contains(at)) return;
   log_.error("entry damaged", "position", at, "remedy", "asked for from the other members");
   damage_.add({at, at.next()});
   ask_for_repair(now, effects);
@@ -67,7 +69,7 @@ void Core::ask_for_repair(Time now, Effects& effects) {
 // Entries told to be chosen, of which this member had known that and lost them.
 void Core::repair(const std::vector<LogEntry>& told, Effects& effects) {
   if (damage_.empty()) return;
-  bool is_witness = configuration_.is_witness(options_.self);
+  bool is_witness = acceptor_.is_witness();
   std::vector<PositionRange> repaired;
   bool is_open = false;  // Everything damaged from the last range on was restored.
   Position before;

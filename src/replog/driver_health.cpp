@@ -21,7 +21,7 @@ Driver::Standing Driver::standing() const {
   Position end = core_.chosen_end();
   bool was_ready = standing_ == Standing::ready;
   bool is_near = end.plus(was_ready ? lag_max : 0) >= core_.known_chosen_end();
-  bool applies = applier_ && !core_.configuration().is_witness(options_.self);
+  bool applies = applier_ && !core_.acceptor().is_witness();
   bool is_applied = !applies || applier_->applied_end().plus(lag_max) >= end;
   return is_near && is_applied ? Standing::ready : Standing::lagging;
 }

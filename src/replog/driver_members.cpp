@@ -13,7 +13,7 @@ std::optional<Error> Driver::refusal_of_calls() const {
 
 std::optional<Error> Driver::refusal_to_read() const {
   if (has_failed()) return snapshot_.failure;
-  if (!core_.configuration().is_witness(options_.self)) return std::nullopt;
+  if (!core_.acceptor().is_witness()) return std::nullopt;
   return Error{Errc::unsupported, "a witness keeps no entries; read at another member"};
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.hpp"
+
 namespace cluster::sim {
 
 using replog::LogEntry;
@@ -15,6 +17,8 @@ Result<void> SimStore::commit(const std::vector<replog::Change>& changes) {
     if (auto* promise = std::get_if<replog::SetPromise>(&change)) {
       disk_.promised = promise->ballot;
     } else if (auto* put = std::get_if<replog::PutEntry>(&change)) {
+      CLUSTER_CHECK(put->entry.position >= disk_.kept_from, "what was forgotten stays so",
+                    put->entry.position, disk_.kept_from);
       disk_.entries.insert_or_assign(put->entry.position, put->entry);
       disk_.damaged.erase(put->entry.position);
     } else if (auto* hint = std::get_if<replog::SetChosenEnd>(&change)) {

@@ -137,3 +137,46 @@ TEST_CASE("a round beyond all rounds, heard of, keeps a member from being electe
   CHECK(leader.core.role() != Role::candidate);
   CHECK(leader.core.deadline() > leader.now);
 }
+
+TEST_CASE("one that was removed as a witness teaches nobody, after a restart either",
+          "[replog][core]") {
+  Value withheld = value_of("data", 65537).bare();
+  Recovered recovered{.promised = ballot(1),
+                      .chosen_end = Position(2),
+                      .entries = {{Position(1), ballot(1), withheld}},
+                      .configuration = Configuration::of_voters({two, three})};
+  Core core(of_three(), std::move(recovered), 1, Logger(), Time(10s));
+
+  Effects effects;
+  core.on(Time(10s), sender(two), Message(Learn{Position(1)}), effects);
+
+  CHECK(core.acceptor().is_witness());
+  CHECK(effects.now.empty());
+}
+
+TEST_CASE("an entry told without its data is not learned by one that keeps data",
+          "[replog][core]") {
+  Core core(of_three(), with_members({}), 1, Logger(), Time(10s));
+  Learned told{.entries = {{Position(1), ballot(1), value_of("data", 65537).bare()}},
+               .chosen_end = Position(2)};
+
+  Effects effects;
+  core.on(Time(10s), sender(two), Message(told), effects);
+
+  CHECK(core.chosen_end() == Position(1));
+  CHECK(effects.changes.empty());
+}
+
+TEST_CASE("damage found where the log was forgotten meanwhile is left alone", "[replog][core]") {
+  Recovered recovered{.promised = ballot(1),
+                      .chosen_end = Position(3),
+                      .entries = {entry(1, ballot(1), "a"), entry(2, ballot(1), "b")}};
+  Core core(of_three(), with_members(std::move(recovered)), 1, Logger(), Time(10s));
+  Effects forgotten;
+  core.on_base(Position(2), 65537, forgotten);
+
+  Effects effects;
+  core.on_damage(Time(10s), Position(1), effects);
+
+  CHECK(effects.changes.empty());
+}
