@@ -287,6 +287,11 @@ void WatchHub::tell_progress(const KeysState& state) {
   }
 }
 
+Revision WatchHub::told(WatchId id) const {
+  auto found = watchers_.find(id);
+  return found == watchers_.end() ? Revision() : found->second->told;
+}
+
 void WatchHub::fill(Watcher& watcher, const KeysState& state, std::size_t events_max,
                     WatchBatch& batch) {
   Revision last;
@@ -306,8 +311,12 @@ void WatchHub::fill(Watcher& watcher, const KeysState& state, std::size_t events
     watcher.queue.pop_front();
   }
   if (last) watcher.told = std::max(watcher.told, last);
-  // All before a watcher's end has been told; and all that there is to one that is up to date.
-  if (watcher.queue.empty() && !watcher.end && !watcher.is_behind) {
+  const bool is_notice = std::exchange(watcher.wants_notice, false);
+  batch.is_progress = batch.events.empty() && is_notice;
+  // All before a watcher's end has been told; and all that there is to one that is up to date. A
+  // batch of nothing is not handed on: who was not told must still be told.
+  const bool tells = !batch.events.empty() || batch.is_progress;
+  if (tells && watcher.queue.empty() && !watcher.end && !watcher.is_behind) {
     watcher.told = std::max(watcher.told, state.revision());
   }
   batch.upto = watcher.told;
@@ -321,8 +330,6 @@ WatchHub::Taken WatchHub::take(WatchId id, const KeysState& state, std::size_t e
   Watcher& watcher = *found->second;
   Taken taken;
   fill(watcher, state, events_max, taken.batch);
-  taken.batch.is_progress =
-      taken.batch.events.empty() && std::exchange(watcher.wants_notice, false);
   if (!watcher.queue.empty()) {
     make_ready(watcher);
   } else if (watcher.end) {

@@ -54,8 +54,12 @@ class WatchHub {
   // At least one whole revision where there is one, then as many as `events_max` allows.
   Taken take(WatchId, const KeysState&, std::size_t events_max = 1000);
 
+  // Everything up to there has been taken by this watcher.
+  Revision told(WatchId) const;
+
   std::size_t size() const { return watchers_.size(); }
   std::size_t behind() const { return behind_.size(); }
+  bool is_reading() const { return !reading_.empty(); }  // `catch_up` has something to do.
   std::uint64_t ended_as_slow() const { return ended_as_slow_; }
 
  private:

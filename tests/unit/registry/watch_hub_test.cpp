@@ -157,6 +157,31 @@ TEST_CASE("progress is told to those who wait in vain", "[registry][keys][watch]
   CHECK(world.hub.size() == 1);
 }
 
+TEST_CASE("one that took nothing has been told nothing: its progress is still to come",
+          "[registry][keys][watch]") {
+  Watched world;
+  WatchId wants = world.watch(KeyRange::key("x"), {.wants_progress = true});
+  world.must(put("a", "1"));
+  auto nothing = world.hub.take(wants, world.keys.state);
+  CHECK(nothing.batch == WatchBatch{});
+  world.hub.tell_progress(world.keys.state);
+  CHECK(world.hub.take_ready() == std::vector{wants});
+  auto taken = world.hub.take(wants, world.keys.state);
+  CHECK(taken.batch == WatchBatch{.upto = Revision(1), .is_progress = true});
+}
+
+TEST_CASE("events that come with a notice take its place", "[registry][keys][watch]") {
+  Watched world;
+  WatchId wants = world.watch(KeyRange::key("x"), {.wants_progress = true});
+  world.must(put("a", "1"));
+  world.hub.tell_progress(world.keys.state);
+  world.must(put("x", "1"));
+  auto taken = world.hub.take(wants, world.keys.state);
+  CHECK(taken.batch.events.size() == 1);
+  CHECK_FALSE(taken.batch.is_progress);
+  CHECK(world.hub.take(wants, world.keys.state).batch == WatchBatch{.upto = Revision(2)});
+}
+
 TEST_CASE("ranges are found by the keys they hold", "[registry][keys][watch][property]") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);

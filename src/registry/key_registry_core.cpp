@@ -1,0 +1,589 @@
+#include "registry/key_registry_core.hpp"
+
+#include <algorithm>
+
+namespace cluster {
+
+using registry::KeyAnswer;
+using registry::KeyCommand;
+using registry::KeyCommandBody;
+using registry::WatchHub;
+using registry::WatchId;
+
+namespace {
+
+constexpr Duration garbage_interval = std::chrono::milliseconds(100);
+constexpr Duration retry_pause = std::chrono::milliseconds(20);
+// Calls that only a look ends may end so much late.
+constexpr Duration look_interval = std::chrono::milliseconds(200);
+
+Error closed() { return {Errc::closed, "the registry was closed", Outcome::maybe}; }
+
+// Whether a session may send the command again.
+bool is_passing(const Error& error) {
+  return error.code == Errc::timed_out || error.code == Errc::no_leader ||
+         error.code == Errc::fenced || error.code == Errc::overloaded ||
+         error.code == Errc::unreachable || error.outcome == Outcome::maybe;
+}
+
+}  // namespace
+
+Registry::Core::Core(runtime::Host& its_host, RegistryOptions its_options)
+    : host(its_host),
+      logger(its_host.logger().with_part("registry")),
+      options(std::move(its_options)),
+      process_(its_host.random_seed() | 1),
+      random_(its_host.random_seed()) {}
+
+void Registry::Core::start(Log its_log) {
+  own_log.emplace(std::move(its_log));
+  start_on(*own_log);
+}
+
+void Registry::Core::start_on(Log& its_log) {
+  {
+    std::unique_lock held(log_mutex_);
+    log_ = &its_log;
+  }
+  runtime::run_on_node(host, [this] {
+    alarm_ = host.make_alarm([weak = weak_from_this()] {
+      if (auto core = weak.lock()) core->wake();
+    });
+  });
+  {
+    // What was applied while the log opened found no alarm to set.
+    std::lock_guard lock(mutex);
+    armed_ = time_never;
+    arm();
+  }
+  its_log.watch_leadership([weak = weak_from_this()](const Leadership& leadership) {
+    if (auto core = weak.lock()) core->on_leadership(leadership);
+  });
+  its_log.watch_health([weak = weak_from_this()](const Health& health) {
+    if (auto core = weak.lock()) core->on_health(health);
+  });
+}
+
+void Registry::Core::stop() {
+  {
+    std::lock_guard lock(mutex);
+    stopped = closed();
+  }
+  runtime::run_on_node(host, [this] { alarm_.reset(); });
+  {
+    std::unique_lock held(log_mutex_);
+    log_ = nullptr;
+  }
+  own_log.reset();
+  News news;
+  {
+    std::lock_guard lock(mutex);
+    end_all(closed(), news);
+  }
+  news.tell();
+  // What the log had on its way to `apply` comes before this, and finds us alive.
+  host.delivery()->execute([self = shared_from_this()] {});
+}
+
+void Registry::Core::News::tell() {
+  for (auto& [waiter, answer] : answers) waiter->answer(std::move(answer));
+  for (auto& [promise, batch] : batches) promise.complete(std::move(batch));
+  for (auto& reader : read) reader->answer();
+  for (auto& [reader, error] : unread) reader->fail(std::move(error));
+}
+
+void Registry::Core::end_all(const Error& why, News& news) {
+  stopped = why;
+  for (auto& [number, pending] : std::exchange(pending_, {})) {
+    if (pending.session) pending.session->open.erase(pending.sequence);
+    news.answers.emplace_back(std::move(pending.waiter), why);
+  }
+  for (auto* list : {&reads_, &barrier_reads_}) {
+    for (OpenRead& open : *list) news.unread.emplace_back(std::move(open.reader), why);
+    list->clear();
+  }
+  for (auto& [id, taker] : std::exchange(takers_, {})) {
+    *taker.end = WatchEnd{.error = why, .resume_from = hub_.told(id).next()};
+    news.batches.emplace_back(std::move(taker.promise), why);
+  }
+}
+
+// Applying.
+
+void Registry::Core::apply_entry(const Entry& entry, Time now, News& news) {
+  auto command = registry::decode_key_command(entry.data);
+  if (!command && command.error().code == Errc::unsupported) {
+    logger.error("stopped at an entry of a newer version", "position", entry.position, "why",
+                 command.error().context);
+    return end_all(command.error(), news);
+  }
+  if (!command) {
+    // Every replica of every version skips the same ones.
+    logger.error("skipped an entry", "position", entry.position, "why", command.error().context);
+    return;
+  }
+  auto applied = state.apply(entry.position, *command);
+  hub_.on_applied(state, applied);
+  timer_.on_applied(now, *command, applied, state);
+  if (const auto* kept = std::get_if<registry::KeepAlive>(&command->body); kept && applied.answer) {
+    for (LeaseId ended : applied.answer->ended) kept_.erase(ended);
+  }
+  if (command->request.process != process_) return;
+  if (auto waiter = settle(command->request.number)) {
+    news.answers.emplace_back(std::move(waiter), std::move(applied.answer));
+  }
+}
+
+void Registry::Core::apply(const std::vector<Entry>& entries) {
+  News news;
+  {
+    std::lock_guard lock(mutex);
+    const Time now = host.now();
+    for (const Entry& entry : entries) {
+      if (stopped) break;
+      apply_entry(entry, now, news);
+    }
+    pump_watches(news);
+    arm();
+  }
+  news.tell();
+}
+
+Result<SnapshotJob> Registry::Core::begin_snapshot() {
+  std::lock_guard lock(mutex);
+  if (stopped) return *stopped;
+  return state.begin_snapshot();
+}
+
+Result<void> Registry::Core::restore(SnapshotReader& from) {
+  auto restored = registry::KeysState::restore(from);
+  if (!restored) return std::move(restored).error();
+  std::vector<std::pair<std::uint64_t, Position>> passed_by;
+  News news;
+  {
+    std::lock_guard lock(mutex);
+    state = *std::move(restored);
+    for (const auto& [number, pending] : pending_) {
+      if (pending.at && pending.at <= state.applied()) passed_by.emplace_back(number, pending.at);
+    }
+    hub_.on_restored(state);
+    if (is_leading_) timer_.begin(host.now(), state);
+    pump_watches(news);
+    read_history_soon();
+    arm();
+  }
+  for (const auto& [number, at] : passed_by) on_appended(number, at);
+  news.tell();
+  return {};
+}
+
+// Commands.
+
+std::unique_ptr<registry::Waiter> Registry::Core::settle(std::uint64_t number) {
+  auto found = pending_.find(number);
+  if (found == pending_.end()) return nullptr;
+  auto waiter = std::move(found->second.waiter);
+  if (found->second.session) found->second.session->open.erase(found->second.sequence);
+  pending_.erase(found);
+  return waiter;
+}
+
+void Registry::Core::submit(KeyCommand command, const CallOptions& call,
+                            std::unique_ptr<registry::Waiter> waiter,
+                            const std::shared_ptr<registry::SessionBook>& session) {
+  std::optional<Error> refused;
+  std::uint64_t number = 0;
+  Bytes entry;
+  {
+    std::lock_guard lock(mutex);
+    if (stopped) {
+      refused = *stopped;
+      refused->outcome = Outcome::not_applied;
+    } else if (session && session->open.size() >= state.limits().session_answers_max) {
+      refused = Error{Errc::overloaded, "the session has " + std::to_string(session->open.size()) +
+                                            " open commands, the most"};
+    } else {
+      number = ++requests_;
+      command.request = {process_, number};
+      Pending pending{.waiter = std::move(waiter), .session = session, .call = call};
+      if (session) {
+        pending.sequence = session->next_sequence++;
+        session->open.insert(pending.sequence);
+        command.stamp = {session->lease, pending.sequence, *session->open.begin()};
+      }
+      const Time now = host.now();
+      pending.deadline = now + patience_of(call);
+      look_at(std::min(pending.deadline, now + look_interval));
+      entry = registry::encode(command);
+      if (session) pending.entry = entry;
+      pending_.emplace(number, std::move(pending));
+      arm();
+    }
+  }
+  if (refused) return waiter->answer(*std::move(refused));
+  append(number, std::move(entry), call);
+}
+
+void Registry::Core::append(std::uint64_t number, Bytes entry, const CallOptions& call) {
+  std::shared_lock held(log_mutex_);
+  if (!log_) return;  // Whoever stops ends all that is open.
+  log_->append(std::move(entry), call).then([weak = weak_from_this(), number](Result<Position> at) {
+    if (auto core = weak.lock()) core->on_appended(number, std::move(at));
+  });
+}
+
+void Registry::Core::on_appended(std::uint64_t number, Result<Position> at) {
+  std::unique_ptr<registry::Waiter> waiter;
+  Error error;
+  {
+    std::lock_guard lock(mutex);
+    auto found = pending_.find(number);
+    if (found == pending_.end()) return;  // It was applied, and answered.
+    Pending& pending = found->second;
+    if (at && *at > state.applied()) {
+      pending.at = *at;
+      return;  // Applying it answers.
+    }
+    if (at) {
+      error = {Errc::timed_out,
+               "the command is at position " + std::to_string(at->value()) +
+                   " of the log, and its answer went by in a snapshot from another member",
+               Outcome::maybe};
+    } else {
+      error = std::move(at).error();
+    }
+    const Time now = host.now();
+    const bool can_retry = pending.session && !pending.call.cancel.stop_requested() &&
+                           is_passing(error) && now + retry_pause < pending.deadline;
+    if (can_retry) {
+      pending.at = {};
+      pending.retry_at = now + retry_pause;
+      look_at(pending.retry_at);
+      return arm();
+    }
+    // Its number is acknowledged by the session's next command: it comes before that or never.
+    waiter = settle(number);
+  }
+  if (waiter) waiter->answer(std::move(error));
+}
+
+// Reads.
+
+void Registry::Core::submit(std::unique_ptr<registry::Reader> reader, const CallOptions& call) {
+  std::optional<Error> refused;
+  bool is_first = false;
+  {
+    std::lock_guard lock(mutex);
+    if (stopped) {
+      refused = *stopped;
+    } else {
+      const Time now = host.now();
+      const Time deadline = now + patience_of(call);
+      reads_.push_back({std::move(reader), deadline, call.cancel});
+      look_at(std::min(deadline, now + look_interval));
+      arm();
+      is_first = !std::exchange(has_barrier_, true);
+    }
+  }
+  if (refused) return reader->fail(*std::move(refused));
+  if (is_first) begin_barrier();
+}
+
+// One for all that wait now: what comes later must not share it.
+void Registry::Core::begin_barrier() {
+  CallOptions call;
+  {
+    std::lock_guard lock(mutex);
+    barrier_reads_ = std::exchange(reads_, {});
+    Time last{};
+    for (const OpenRead& open : barrier_reads_) last = std::max(last, open.deadline);
+    call.timeout = std::max<Duration>(last - host.now(), std::chrono::milliseconds(1));
+  }
+  std::shared_lock held(log_mutex_);
+  if (!log_) return;  // Whoever stops ends all that is open.
+  log_->read_barrier(call).then([weak = weak_from_this()](const Result<Position>& at) {
+    if (auto core = weak.lock()) core->on_barrier(at);
+  });
+}
+
+void Registry::Core::on_barrier(const Result<Position>& at) {
+  News news;
+  bool has_more = false;
+  {
+    std::lock_guard lock(mutex);
+    for (OpenRead& open : std::exchange(barrier_reads_, {})) {
+      if (!at) {
+        news.unread.emplace_back(std::move(open.reader), at.error());
+      } else {
+        open.reader->look(state);
+        news.read.push_back(std::move(open.reader));
+      }
+    }
+    has_more = !reads_.empty();
+    has_barrier_ = has_more;
+  }
+  if (has_more) begin_barrier();
+  news.tell();
+}
+
+Duration Registry::Core::patience_of(const CallOptions& call) const {
+  return call.timeout > Duration::zero() ? call.timeout : options.log.request_timeout;
+}
+
+std::vector<Registry::Core::Retry> Registry::Core::look_after_calls(Time now, News& news) {
+  if (now < next_look_) return {};
+  next_look_ = time_never;
+  std::vector<Retry> retries;
+  std::vector<std::uint64_t> over;
+  auto given_up = [](bool is_cancelled, Outcome outcome, const char* why) {
+    if (is_cancelled) return Error{Errc::cancelled, "the caller cancelled it", outcome};
+    return Error{Errc::timed_out, why, outcome};
+  };
+  for (auto& [number, pending] : pending_) {
+    if (pending.retry_at <= now) {
+      // The same session and number: it is applied once.
+      pending.retry_at = time_never;
+      CallOptions call = pending.call;
+      call.timeout = std::max<Duration>(pending.deadline - now, std::chrono::milliseconds(1));
+      retries.push_back({number, pending.entry, call});
+    }
+    // One that is in the log's hands is ended by it.
+    const bool is_over = pending.deadline <= now || pending.call.cancel.stop_requested();
+    if (pending.at && is_over) over.push_back(number);
+    look_at(pending.retry_at);
+    if (pending.deadline > now) look_at(pending.deadline);
+  }
+  for (std::uint64_t number : over) {
+    const bool is_cancelled = pending_.at(number).call.cancel.stop_requested();
+    auto error = given_up(is_cancelled, Outcome::maybe,
+                          "the command was chosen, and was not applied here in time");
+    news.answers.emplace_back(settle(number), std::move(error));
+  }
+  for (auto* list : {&reads_, &barrier_reads_}) {
+    std::erase_if(*list, [&](OpenRead& open) {
+      const bool is_cancelled = open.cancel.stop_requested();
+      if (!is_cancelled && open.deadline > now) {
+        look_at(std::max(open.deadline, now));
+        return false;
+      }
+      news.unread.emplace_back(std::move(open.reader),
+                               given_up(is_cancelled, Outcome::not_applied,
+                                        "no majority answered in time, or this member did not "
+                                        "apply in time what they had chosen"));
+      return true;
+    });
+  }
+  const bool has_calls = !pending_.empty() || !reads_.empty() || !barrier_reads_.empty();
+  if (has_calls) look_at(now + look_interval);
+  return retries;
+}
+
+void Registry::Core::propose(std::vector<KeyCommandBody> bodies) {
+  std::shared_lock held(log_mutex_);
+  if (!log_) return;
+  for (KeyCommandBody& body : bodies) {
+    log_->append(registry::encode({.request = {process_, 0}, .body = std::move(body)}))
+        .then([](const Result<Position>&) {});
+  }
+}
+
+// Watches.
+
+Result<WatchBatch> Registry::Core::to_batch(WatchHub::Taken taken, std::optional<WatchEnd>& end) {
+  if (!taken.end) return std::move(taken.batch);
+  end = *std::move(taken.end);
+  // What came before the end is taken first.
+  if (!taken.batch.events.empty()) return std::move(taken.batch);
+  return end->error;
+}
+
+void Registry::Core::pump_watches(News& news) {
+  for (WatchId id : hub_.take_ready()) {
+    auto taker = takers_.find(id);
+    if (taker == takers_.end()) continue;  // It takes when it asks.
+    auto taken = hub_.take(id, state);
+    if (taken.batch.events.empty() && !taken.batch.is_progress && !taken.end) continue;
+    auto batch = to_batch(std::move(taken), *taker->second.end);
+    news.batches.emplace_back(std::move(taker->second.promise), std::move(batch));
+    takers_.erase(taker);
+  }
+  if (hub_.is_reading()) read_history_soon();
+}
+
+// A part of the history at a time, and others in between.
+void Registry::Core::read_history_soon() {
+  if (is_reading_history_ || stopped) return;
+  is_reading_history_ = true;
+  host.delivery()->execute([weak = weak_from_this()] {
+    auto core = weak.lock();
+    if (!core) return;
+    News news;
+    {
+      std::lock_guard lock(core->mutex);
+      core->is_reading_history_ = false;
+      const bool has_more = core->hub_.catch_up(core->state);
+      core->pump_watches(news);
+      if (has_more) core->read_history_soon();
+    }
+    news.tell();
+  });
+}
+
+Op<WatchBatch> Registry::Core::next(WatchId id,
+                                    const std::shared_ptr<std::optional<WatchEnd>>& end) {
+  Promise<WatchBatch> promise(host.delivery());
+  Op<WatchBatch> op = promise.op();
+  std::optional<Result<WatchBatch>> result;
+  {
+    std::lock_guard lock(mutex);
+    if (*end) {
+      result = Result<WatchBatch>((*end)->error);
+    } else if (stopped) {
+      *end = WatchEnd{.error = *stopped, .resume_from = hub_.told(id).next()};
+      result = Result<WatchBatch>(*stopped);
+    } else if (takers_.contains(id)) {
+      result = Result<WatchBatch>(Errc::invalid_argument, "one next() of a watch at a time");
+    } else {
+      auto taken = hub_.take(id, state);
+      if (!taken.batch.events.empty() || taken.batch.is_progress || taken.end) {
+        result = to_batch(std::move(taken), *end);
+      } else {
+        takers_.emplace(id, Taker{std::move(promise), end});
+      }
+      if (hub_.is_reading()) read_history_soon();
+    }
+  }
+  if (result) promise.complete(*std::move(result));
+  return op;
+}
+
+void Registry::Core::cancel(WatchId id) {
+  std::lock_guard lock(mutex);
+  hub_.cancel(id);
+  auto taker = takers_.find(id);
+  if (taker == takers_.end()) return;
+  host.delivery()->execute([promise = std::move(taker->second.promise)]() mutable {
+    promise.complete(Error{Errc::closed, "the watch was cancelled"});
+  });
+  takers_.erase(taker);
+}
+
+// Time.
+
+void Registry::Core::on_leadership(const Leadership& leadership) {
+  std::lock_guard lock(mutex);
+  if (leadership.is_self && (!is_leading_ || leadership.term != term_)) {
+    timer_.begin(host.now(), state);
+    ages_.clear();
+  } else if (!leadership.is_self) {
+    timer_.end();
+  }
+  is_leading_ = leadership.is_self;
+  term_ = leadership.term;
+  arm();
+}
+
+// A replica that has stopped for good applies nothing more.
+void Registry::Core::on_health(const Health& health) {
+  if (health.is_live) return;
+  News news;
+  {
+    std::lock_guard lock(mutex);
+    if (stopped) return;
+    logger.error("stopped", "why", health.reason);
+    end_all(Error{Errc::storage, "this member: " + health.reason, Outcome::maybe}, news);
+  }
+  news.tell();
+}
+
+void Registry::Core::keep(LeaseId lease, Duration ttl) {
+  std::lock_guard lock(mutex);
+  kept_[lease] = {.interval = ttl / 3, .next = host.now() + ttl / 3};
+  next_renewal_ = std::min(next_renewal_, kept_[lease].next);
+  arm();
+}
+
+void Registry::Core::keep_no_longer(LeaseId lease) {
+  std::lock_guard lock(mutex);
+  kept_.erase(lease);
+}
+
+Time Registry::Core::next_wake() const {
+  Time next = std::min({timer_.deadline(), next_renewal_, next_look_});
+  if (is_leading_ && state.has_garbage()) next = std::min(next, host.now() + garbage_interval);
+  if (is_leading_ && state.history_policy().age > Duration::zero()) {
+    next = std::min(next, host.now() + state.history_policy().age / 10);
+  }
+  if (hub_.size() > 0) next = std::min(next, std::max(next_progress_, host.now()));
+  return next;
+}
+
+// With the mutex. The alarm itself is the node thread's.
+void Registry::Core::arm() {
+  const Time next = next_wake();
+  if (next >= armed_) return;
+  armed_ = next;
+  host.post([weak = weak_from_this(), next] {
+    auto core = weak.lock();
+    if (core && core->alarm_) core->alarm_->set(next);
+  });
+}
+
+void Registry::Core::note_age(Time now, std::vector<KeyCommandBody>& due) {
+  const Duration age = state.history_policy().age;
+  if (age <= Duration::zero()) return ages_.clear();
+  ages_.emplace_back(now, state.revision());
+  while (ages_.size() > 1 && ages_[1].first <= now - age) ages_.pop_front();
+  if (ages_.front().first <= now - age && ages_.front().second > state.compacted()) {
+    due.emplace_back(registry::Compact{ages_.front().second});
+  }
+}
+
+std::vector<KeyCommandBody> Registry::Core::due(Time now) {
+  std::vector<KeyCommandBody> due;
+  registry::KeepAlive renewals;
+  if (now >= next_renewal_) {
+    next_renewal_ = time_never;
+    for (auto& [lease, kept] : kept_) {
+      // Those that are nearly due go along.
+      if (kept.next <= now + kept.interval / 4) {
+        renewals.leases.push_back(lease);
+        kept.next = now + kept.interval;
+      }
+      next_renewal_ = std::min(next_renewal_, kept.next);
+    }
+  }
+  if (!renewals.leases.empty()) due.emplace_back(std::move(renewals));
+  for (const registry::ExpireLease& one : timer_.expired(now, state)) due.emplace_back(one);
+  if (is_leading_) {
+    note_age(now, due);
+    // Any command forgets some more of what is over.
+    if (state.has_garbage()) due.emplace_back(registry::Compact{state.compacted()});
+  }
+  if (now >= next_progress_) {
+    hub_.tell_progress(state);
+    next_progress_ = now + options.progress_interval;
+  }
+  return due;
+}
+
+void Registry::Core::wake() {
+  std::vector<KeyCommandBody> commands;
+  std::vector<Retry> retries;
+  News news;
+  {
+    std::lock_guard lock(mutex);
+    if (stopped) return;
+    armed_ = time_never;
+    const Time now = host.now();
+    commands = due(now);
+    retries = look_after_calls(now, news);
+    pump_watches(news);
+    arm();
+  }
+  propose(std::move(commands));
+  for (Retry& retry : retries) append(retry.number, std::move(retry.entry), retry.call);
+  news.tell();
+}
+
+}  // namespace cluster
