@@ -33,7 +33,7 @@ enum class Errc : std::uint16_t {
   too_large = 9,       // Larger than a stated limit.
   truncated = 10,      // The positions asked for are no longer kept.
   corrupt = 11,        // Bytes from a disk or a peer contradict themselves.
-  storage = 12,        // The disk failed; this replica has stopped for good.
+  storage = 12,        // The disk failed; this replica has stopped, and is started again by hand.
   unreachable = 13,    // The peer cannot be reached.
   protocol = 14,       // The peer does not speak our protocol.
   wrong_cluster = 15,  // The peer or the directory belongs to another cluster.
@@ -44,8 +44,16 @@ enum class Errc : std::uint16_t {
   insufficient = 20,    // Not enough resources.
   failed = 21,          // The action was carried out and ended in failure.
   cancelled = 22,       // The caller gave it up.
+  disk_full = 23,       // As `storage`: no room is left, or a stated limit is reached.
+  read_only = 24,       // As `storage`: the file system is not to be written.
 };
-inline constexpr Errc errc_last = Errc::cancelled;
+inline constexpr Errc errc_last = Errc::read_only;
+
+// Errors that stop a replica until a person has seen to its disk.
+constexpr bool is_of_disk(Errc code) {
+  return code == Errc::storage || code == Errc::corrupt || code == Errc::disk_full ||
+         code == Errc::read_only;
+}
 
 std::string_view to_string(Errc);
 

@@ -107,7 +107,9 @@ std::string_view to_view(const MDB_val& value) {
 }
 
 Error lmdb_error(const std::string& directory, int code) {
-  return {Errc::storage, "the checkpoint in " + directory + " failed: " + mdb_strerror(code)};
+  bool is_full = code == ENOSPC || code == EDQUOT || code == MDB_MAP_FULL;
+  return {is_full ? Errc::disk_full : Errc::storage,
+          "the checkpoint in " + directory + " failed: " + mdb_strerror(code)};
 }
 
 // Held by whoever has the directory open; the system frees it when the process ends.
@@ -124,7 +126,8 @@ class DirectoryLock {
     file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file_ < 0) {
       int error = errno;
-      return Error{error == EACCES || error == EROFS ? Errc::permission : Errc::storage,
+      Errc why = error == EROFS ? Errc::read_only : Errc::storage;
+      return Error{error == EACCES ? Errc::permission : why,
                    "cannot open " + path + ": " + std::strerror(error)};
     }
     if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return {};

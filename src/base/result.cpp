@@ -28,6 +28,8 @@ std::string_view to_string(Errc code) {
     case Errc::address_in_use: return "address in use";
     case Errc::would_deadlock: return "would deadlock";
     case Errc::insufficient: return "not enough resources";
+    case Errc::disk_full: return "disk full";
+    case Errc::read_only: return "read-only file system";
     case Errc::cancelled: return "cancelled";
     case Errc::failed: return "failed";
   }

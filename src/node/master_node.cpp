@@ -123,8 +123,7 @@ void MasterNode::look_at_log() {
   if (auto removal = settled_removal()) return fail(*removal);
   Position end = log_->range().end;
   log_->read(end, end).then(lifeline_.guard([this](Result<std::vector<Entry>> entries) {
-    if (entries ||
-        (entries.error().code != Errc::storage && entries.error().code != Errc::corrupt)) {
+    if (entries || !is_of_disk(entries.error().code)) {
       return alarm_->set(host_.now() + look_interval);
     }
     fail(entries.error());

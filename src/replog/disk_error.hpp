@@ -7,7 +7,7 @@
 
 namespace cluster::replog {
 
-// "cannot <what>: ..."; `code` is an errno. `storage`, or `permission`.
+// "cannot <what>: ..."; `code` is an errno. `disk_full`, `read_only`, `permission` or `storage`.
 Error disk_error(const std::string& what, int code);
 
 }  // namespace cluster::replog

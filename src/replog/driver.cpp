@@ -656,7 +656,7 @@ void Driver::fail(const Error& why) {
   log_.error("replica stopped", "why", why.message());
   tell_failure();
   Error failure = why;
-  if (failure.code != Errc::corrupt) failure.code = Errc::storage;
+  if (!is_of_disk(failure.code)) failure.code = Errc::storage;
   failure.outcome = Outcome::maybe;
   snapshot_.failure = failure;
   snapshot_.leadership = Leadership{};

@@ -173,8 +173,8 @@ Result<std::shared_ptr<File>> Keeper::take(std::uint64_t sequence, std::uint64_t
   {
     std::lock_guard lock(mutex_);
     if (bytes_ + bytes - had > options_.bytes_max) {
-      return Error{Errc::storage, "a group of " + std::to_string(bytes) +
-                                      " bytes does not fit into the store's limit"};
+      return Error{Errc::disk_full, "a group of " + std::to_string(bytes) +
+                                        " bytes does not fit into the store's limit"};
     }
     bytes_ += bytes - had;
   }
@@ -245,7 +245,7 @@ Result<void> Keeper::begin_making() {
       making.name = spares_.back();
       spares_.pop_back();
     } else if (bytes_ + making.bytes > options_.bytes_max) {
-      return Error{Errc::storage,
+      return Error{Errc::disk_full,
                    "the log in " + folder_.path(".") + " has reached its limit of " +
                        std::to_string(options_.bytes_max) +
                        " bytes (LogOptions::store_bytes_max): take a snapshot or truncate, so that "

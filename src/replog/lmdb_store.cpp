@@ -53,9 +53,9 @@ std::uint32_t checksum_of(const Record& record, ByteView data = {}) {
 
 Error storage_error(const std::string& what, int code) {
   if (code == MDB_MAP_FULL) {
-    return Error{Errc::storage, "cannot " + what +
-                                    ": it has reached its limit (LogOptions::store_bytes_max); "
-                                    "start this member with a higher one"};
+    return Error{Errc::disk_full, "cannot " + what +
+                                      ": it has reached its limit (LogOptions::store_bytes_max); "
+                                      "start this member with a higher one"};
   }
   if (code > 0) return disk_error(what, code);
   return Error{Errc::storage, "cannot " + what + ": " + mdb_strerror(code)};

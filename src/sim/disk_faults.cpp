@@ -9,7 +9,7 @@ namespace {
 // each damaged entry must be whole on the disk of another member.
 struct Disks {
   std::size_t quorum = 0;
-  std::size_t voters = 0;   // That have joined; witnesses too.
+  std::size_t voters = 0;   // That have joined and know the members; witnesses too.
   std::size_t keepers = 0;  // Of data, among them.
   std::size_t damaged = 0;  // Of members but the victim.
   std::vector<const Disk*> others;
@@ -21,7 +21,9 @@ Disks disks_of(LogCluster& cluster, const LogMember& victim) {
   for (LogMember& member : cluster.members()) {
     if (!cluster.is_member(member)) continue;
     MemberRole role = members.find(member.peer.id)->role;
-    if (role != MemberRole::learner) disks.voters += 1;
+    // To one that has not heard of the last change a newcomer has not joined: that is a failure too.
+    bool knows_members = member.disk.configuration.since() == members.since();
+    if (role != MemberRole::learner && knows_members) disks.voters += 1;
     if (role == MemberRole::voter) disks.keepers += 1;
     if (&member == &victim) continue;
     if (!member.disk.damaged.empty()) disks.damaged += 1;

@@ -55,7 +55,7 @@ class DiskTest(LogTest):
             victim = cluster.members[cluster.random.randrange(1, 4)]
             make_faulty(f"{fault}{victim.number}", "read-only")
             until(lambda: stands_still(victim), 60, "the member has stopped")
-            self.assertIn("the file system is read-only", victim.stop_reason())
+            self.assertIn("read-only file system", victim.stop_reason())
             load.wait_for_more(20, 60)
             os.unlink(f"{fault}{victim.number}")
             victim.kill()
@@ -73,7 +73,7 @@ class DiskTest(LogTest):
         command("mount", "-o", "remount,bind,ro", member.directory)
         member.launch()
         self.assertNotEqual(member.process.stdout.readline(), b"ready\n")
-        self.assertIn("the file system is read-only", member.last_words(1))
+        self.assertIn("read-only file system", member.last_words(1))
 
     def test_a_member_at_its_stated_limit_stops_and_goes_on_with_a_higher_one(self):
         for store in ("journal", "lmdb"):
@@ -132,7 +132,7 @@ class DiskTest(LogTest):
             load.wait_for_more(20, 60)
             until(lambda: stands_still(victim), 60, "the member with the full disk has stopped")
             load.wait_for_more(50, 60)  # The others go on.
-            self.assertIn("the disk is full", victim.stop_reason())
+            self.assertIn("disk full: cannot", victim.stop_reason())
             # Started again while nothing has changed, it has all that it had, and stops again.
             victim.kill()
             victim.start()

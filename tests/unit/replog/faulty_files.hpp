@@ -148,7 +148,7 @@ class FaultyFile final : public journal::File {
     if (auto failure = disk_.begin()) return *failure;
     if (bytes > inode_->now.size()) {
       if (disk_.used() + bytes - inode_->now.size() > disk_.plan.bytes_max) {
-        return Error{Errc::storage, "the disk is full"};
+        return Error{Errc::disk_full, "free some space"};
       }
       inode_->now.resize(bytes);
     }

@@ -272,8 +272,8 @@ TEST_CASE("a journal on a full disk stops before a group is half written", "[rep
     if (committed) kept = at;
   }
   REQUIRE_FALSE(committed.has_value());
-  CHECK(committed.error().code == Errc::storage);
-  CHECK_THAT(committed.error().context, Contains("full"));
+  CHECK(committed.error().code == Errc::disk_full);
+  CHECK_THAT(committed.error().context, Contains("free some"));
   CHECK_FALSE(journal.store->commit({SetPromise{ballot(1)}}).has_value());
 
   journal.disk.plan.bytes_max = 1 << 20;

@@ -202,7 +202,7 @@ TEST_CASE("a store that is full says so, and keeps what it has", "[replog][store
       if (committed) kept = at;
     }
     REQUIRE_FALSE(committed.has_value());
-    CHECK(committed.error().code == Errc::storage);
+    CHECK(committed.error().code == Errc::disk_full);
     CHECK_THAT(committed.error().context, Contains("limit") && Contains("store_bytes_max"));
     CHECK(kept > 50);
     CHECK(store->usage().bytes <= store->usage().bytes_max);
