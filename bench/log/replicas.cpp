@@ -76,6 +76,16 @@ Replica::Replica(const Settings& settings, std::size_t number,
 
 void Replica::lead() { must(log_->start_writer().get()); }
 
+void Replica::tell_groups(std::size_t number) {
+  double groups = 0, changes = 0;
+  for (const cluster::Metric& metric : log_->metrics()) {
+    if (metric.name == "cluster_log_groups_total") groups = metric.value;
+    if (metric.name == "cluster_log_changes_total") changes = metric.value;
+  }
+  std::fprintf(stderr, "replica %zu: %.0f groups of %.1f changes\n", number + 1, groups,
+               groups > 0 ? changes / groups : 0);
+}
+
 namespace {
 
 // Callers in this process: each appends again when it is answered, on the thread that answers.
@@ -123,6 +133,7 @@ std::vector<LoadResult> run_log(const Settings& settings) {
     return [&, number](const std::function<void()>& wait_for_end) {
       Replica replica(settings, number, ports, state.views[number]);
       wait_for_end();
+      if (settings.verbose) replica.tell_groups(number);
     };
   };
   Child second(follower(1));
@@ -133,6 +144,7 @@ std::vector<LoadResult> run_log(const Settings& settings) {
     if (settings.remote) return wait_for_end();
     for (std::size_t i = 0; i < settings.callers.size(); ++i) {
       state.results.loads[i] = Load(settings, replica.log(), settings.callers[i]).wait();
+      if (settings.verbose) replica.tell_groups(0);
     }
   });
   double patience = 40 + settings.seconds * 2 * static_cast<double>(settings.callers.size());

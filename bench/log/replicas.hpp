@@ -42,7 +42,8 @@ class Replica {
   cluster::Log& log() { return *log_; }
   cluster::Runtime& runtime() { return *runtime_; }
   cluster::runtime::Host& host() { return runtime_->host(); }
-  void lead();  // Wherever the election went.
+  void lead();                           // Wherever the election went.
+  void tell_groups(std::size_t number);  // How much each sync made durable, to stderr.
 
  private:
   std::unique_ptr<cluster::LogSink> sink_;

@@ -35,7 +35,7 @@ namespace {
 std::uint64_t head_of(ByteView key, std::size_t prefix_size) {
   key.remove_prefix(prefix_size);
   unsigned char bytes[8] = {};
-  std::memcpy(bytes, key.data(), std::min<std::size_t>(8, key.size()));
+  std::copy_n(key.begin(), std::min<std::size_t>(8, key.size()), bytes);
   std::uint64_t head = 0;
   for (unsigned char byte : bytes) head = head << 8 | byte;
   return head;
@@ -90,7 +90,7 @@ void refresh_heads(N& node) {
 template <class N>
 void set_prefix(N& node, ByteView prefix) {
   node.prefix_size = static_cast<std::uint16_t>(std::min(prefix.size(), node.prefix.size()));
-  std::memcpy(node.prefix.data(), prefix.data(), node.prefix_size);
+  std::copy_n(prefix.begin(), node.prefix_size, node.prefix.data());
 }
 
 // After many items have come or gone.

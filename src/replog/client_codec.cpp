@@ -83,7 +83,7 @@ ClientBody read_body(Decoding& decoding, Wire::Reader from) {
     }
     case Wire::FAILED: {
       auto failed = from.getFailed();
-      Errc code = wire::read_enum(decoding, failed.getErrc(), Errc::failed, "error");
+      Errc code = wire::read_enum(decoding, failed.getErrc(), errc_last, "error");
       if (code == Errc::ok) decoding.fail("an error without a code");
       return ClientFailed{Error{code, wire::from_text(failed.getContext()),
                                 failed.getMaybe() ? Outcome::maybe : Outcome::not_applied}};

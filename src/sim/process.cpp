@@ -11,7 +11,9 @@ class Process::SimAlarm final : public runtime::Alarm {
 
   void set(Time at) override {
     wanted_ = at;
-    if (at != time_never) come_at(process_.to_world(at));
+    if (at == time_never) return;
+    // What is long over, the beginning of time even, is due now.
+    come_at(at < process_.now() ? process_.world_.now() : process_.to_world(at));
   }
 
  private:

@@ -219,3 +219,10 @@ TEST_CASE("calls time out each at its own time, in whatever order they came", "[
     CHECK(is_done(3) == third);
   }
 }
+
+TEST_CASE("every error of a member reaches its client", "[replog][log_client]") {
+  for (std::uint16_t code = 1; code <= static_cast<std::uint16_t>(errc_last); ++code) {
+    ClientMessage told{5, ClientFailed{{static_cast<Errc>(code), "why", Outcome::maybe}}};
+    CHECK(decode_client_message(encode(told)).value() == told);
+  }
+}
