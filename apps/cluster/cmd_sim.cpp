@@ -1,4 +1,5 @@
-// `cluster sim`: seeded histories of the log in a made-up world, checked after each step.
+// `cluster sim`: seeded histories of the log, or of the registry on it, in a made-up world, checked
+// after each step.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,6 +122,12 @@ int cmd_sim(const SimOptions& options) {
   if (options.verbose) {
     run.log_sink = &sink;
     run.log_level = LogLevel::debug;
+  }
+  if (options.workload == "keys") {
+    run.workload = sim::WorkloadKind::keys;
+  } else if (options.workload != "log") {
+    return fail(Error{Errc::invalid_argument,
+                      "--workload: '" + options.workload + "' is none; there are log and keys"});
   }
   if (options.jobs < 1 || options.jobs > 256) {
     return fail(Error{Errc::invalid_argument, "--jobs: a number from 1 to 256 is needed"});

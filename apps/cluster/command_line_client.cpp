@@ -199,6 +199,10 @@ void add_sim(CLI::App& root, Chosen& chosen) {
   app->add_option("--seeds", options->seeds, "A..B, both ends included, or one seed")
       ->capture_default_str();
   app->add_option("--jobs", options->jobs, "Processes that share the seeds")->capture_default_str();
+  app->add_option(
+         "--workload", options->workload,
+         "What the log is used for: log (registers on the bare log) or keys (the registry)")
+      ->capture_default_str();
   app->add_flag("--verbose", options->verbose, "The log lines of every simulated member");
   app->footer(
       "Examples:\n"

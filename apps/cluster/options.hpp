@@ -187,6 +187,7 @@ struct RecoverOptions {
 struct SimOptions {
   std::string seeds = "1..200";
   unsigned jobs = 1;  // Processes.
+  std::string workload = "log";
   bool verbose = false;
 };
 

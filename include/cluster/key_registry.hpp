@@ -31,6 +31,10 @@
 
 namespace cluster {
 
+namespace registry {
+struct RegistryAccess;  // Inside the library only.
+}
+
 struct RegistryOptions {
   LogOptions log;  // Its `state_machine` is the registry's own.
   // How often watches that want it are told how far all is told, where nothing happens.
@@ -43,6 +47,13 @@ struct KeyCallOptions {
   CallOptions call;
 };
 inline const KeyCallOptions default_key_call{};
+
+struct LeaseLoss {
+  LeaseId lease;
+  bool has_ended = false;  // False: it may live on, but nobody here can be sure of it.
+
+  friend bool operator==(const LeaseLoss&, const LeaseLoss&) = default;
+};
 
 class Registry {
  public:
@@ -91,6 +102,11 @@ class Registry {
   Op<Revision> revoke_lease(LeaseId lease, const CallOptions& options = default_call);
   // As this member knows it.
   std::optional<LeaseInfo> lease(LeaseId lease) const;
+  // Ends when a lease that this registry keeps has ended, or when it could have: its time to live
+  // has nearly passed, by this clock, since the last renewal that was answered was sent. Whoever
+  // acts by a lease stops then. "Nearly" is `LogOptions::clock_drift_permille_max`. `not_found` of
+  // a lease that is not kept here.
+  Op<LeaseLoss> lease_loss(LeaseId lease);
 
   // Begins a session, on a lease of its own that this registry keeps.
   Op<Session> open_session(Duration ttl, const CallOptions& options = default_call);
@@ -103,6 +119,7 @@ class Registry {
   std::vector<NamespaceInfo> namespaces() const;  // As this member knows them.
 
  private:
+  friend struct registry::RegistryAccess;
   struct Core;
   explicit Registry(std::shared_ptr<Core> core);
   std::shared_ptr<Core> core_;

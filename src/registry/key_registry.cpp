@@ -129,12 +129,13 @@ Op<TransactionResult> Registry::transact(Transaction transaction, const KeyCallO
 Op<LeaseInfo> Registry::grant_lease(Duration ttl, bool is_kept, const CallOptions& options) {
   const LeaseId lease = core_->draw_lease();
   auto weak = std::weak_ptr<Core>(core_);
-  return core_->ask<LeaseInfo>({.body = registry::GrantLease{lease, ttl}}, options,
-                               [weak, lease, ttl, is_kept](const KeyAnswer&) -> Result<LeaseInfo> {
-                                 auto core = weak.lock();
-                                 if (is_kept && core) core->keep(lease, ttl);
-                                 return LeaseInfo{.id = lease, .ttl = ttl};
-                               });
+  auto granted = [weak, lease, ttl, is_kept,
+                  sent_at = core_->host.now()](const KeyAnswer&) -> Result<LeaseInfo> {
+    auto core = weak.lock();
+    if (is_kept && core) core->keep(lease, ttl, sent_at);
+    return LeaseInfo{.id = lease, .ttl = ttl};
+  };
+  return core_->ask<LeaseInfo>({.body = registry::GrantLease{lease, ttl}}, options, granted);
 }
 
 Op<std::vector<LeaseId>> Registry::keep_alive(std::vector<LeaseId> leases,
@@ -155,6 +156,8 @@ std::optional<LeaseInfo> Registry::lease(LeaseId id) const {
   if (!lease) return std::nullopt;
   return LeaseInfo{.id = id, .ttl = lease->ttl, .keys = lease->keys.size()};
 }
+
+Op<LeaseLoss> Registry::lease_loss(LeaseId lease) { return core_->lease_loss(lease); }
 
 // The rest.
 

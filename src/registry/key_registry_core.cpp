@@ -7,15 +7,27 @@ namespace cluster {
 using registry::KeyAnswer;
 using registry::KeyCommand;
 using registry::KeyCommandBody;
-using registry::WatchHub;
-using registry::WatchId;
 
 namespace {
 
-constexpr Duration garbage_interval = std::chrono::milliseconds(100);
 constexpr Duration retry_pause = std::chrono::milliseconds(20);
 // Calls that only a look ends may end so much late.
 constexpr Duration look_interval = std::chrono::milliseconds(200);
+
+// On a log that has nothing else.
+class OnLog final : public registry::KeyLog {
+ public:
+  explicit OnLog(Log& log) : log_(log) {}
+  Op<Position> append(Bytes entry, const CallOptions& options) override {
+    return log_.append(std::move(entry), options);
+  }
+  Op<Position> read_barrier(const CallOptions& options) override {
+    return log_.read_barrier(options);
+  }
+
+ private:
+  Log& log_;
+};
 
 Error closed() { return {Errc::closed, "the registry was closed", Outcome::maybe}; }
 
@@ -37,10 +49,17 @@ Registry::Core::Core(runtime::Host& its_host, RegistryOptions its_options)
 
 void Registry::Core::start(Log its_log) {
   own_log.emplace(std::move(its_log));
-  start_on(*own_log);
+  own_key_log = std::make_unique<OnLog>(*own_log);
+  start_on(*own_key_log);
+  own_log->watch_leadership([weak = weak_from_this()](const Leadership& leadership) {
+    if (auto core = weak.lock()) core->on_leadership(leadership);
+  });
+  own_log->watch_health([weak = weak_from_this()](const Health& health) {
+    if (auto core = weak.lock()) core->on_health(health);
+  });
 }
 
-void Registry::Core::start_on(Log& its_log) {
+void Registry::Core::start_on(registry::KeyLog& its_log) {
   {
     std::unique_lock held(log_mutex_);
     log_ = &its_log;
@@ -56,12 +75,6 @@ void Registry::Core::start_on(Log& its_log) {
     armed_ = time_never;
     arm();
   }
-  its_log.watch_leadership([weak = weak_from_this()](const Leadership& leadership) {
-    if (auto core = weak.lock()) core->on_leadership(leadership);
-  });
-  its_log.watch_health([weak = weak_from_this()](const Health& health) {
-    if (auto core = weak.lock()) core->on_health(health);
-  });
 }
 
 void Registry::Core::stop() {
@@ -90,6 +103,7 @@ void Registry::Core::News::tell() {
   for (auto& [promise, batch] : batches) promise.complete(std::move(batch));
   for (auto& reader : read) reader->answer();
   for (auto& [reader, error] : unread) reader->fail(std::move(error));
+  for (auto& [promise, loss] : losses) promise.complete(std::move(loss));
 }
 
 void Registry::Core::end_all(const Error& why, News& news) {
@@ -105,6 +119,9 @@ void Registry::Core::end_all(const Error& why, News& news) {
   for (auto& [id, taker] : std::exchange(takers_, {})) {
     *taker.end = WatchEnd{.error = why, .resume_from = hub_.told(id).next()};
     news.batches.emplace_back(std::move(taker.promise), why);
+  }
+  for (auto& [lease, kept] : std::exchange(kept_, {})) {
+    for (Promise<LeaseLoss>& asked : kept.asked) news.losses.emplace_back(std::move(asked), why);
   }
 }
 
@@ -125,9 +142,7 @@ void Registry::Core::apply_entry(const Entry& entry, Time now, News& news) {
   auto applied = state.apply(entry.position, *command);
   hub_.on_applied(state, applied);
   timer_.on_applied(now, *command, applied, state);
-  if (const auto* kept = std::get_if<registry::KeepAlive>(&command->body); kept && applied.answer) {
-    for (LeaseId ended : applied.answer->ended) kept_.erase(ended);
-  }
+  lose_ended_leases(command->body, news);
   if (command->request.process != process_) return;
   if (auto waiter = settle(command->request.number)) {
     news.answers.emplace_back(std::move(waiter), std::move(applied.answer));
@@ -167,6 +182,10 @@ Result<void> Registry::Core::restore(SnapshotReader& from) {
       if (pending.at && pending.at <= state.applied()) passed_by.emplace_back(number, pending.at);
     }
     hub_.on_restored(state);
+    for (auto& [lease, kept] : kept_) {
+      if (!state.find_lease(lease)) lose(lease, kept, true, news);
+    }
+    std::erase_if(kept_, [this](const auto& one) { return !state.find_lease(one.first); });
     if (is_leading_) timer_.begin(host.now(), state);
     pump_watches(news);
     read_history_soon();
@@ -382,208 +401,9 @@ void Registry::Core::propose(std::vector<KeyCommandBody> bodies) {
   std::shared_lock held(log_mutex_);
   if (!log_) return;
   for (KeyCommandBody& body : bodies) {
-    log_->append(registry::encode({.request = {process_, 0}, .body = std::move(body)}))
+    log_->append(registry::encode({.request = {process_, 0}, .body = std::move(body)}), {})
         .then([](const Result<Position>&) {});
   }
-}
-
-// Watches.
-
-Result<WatchBatch> Registry::Core::to_batch(WatchHub::Taken taken, std::optional<WatchEnd>& end) {
-  if (!taken.end) return std::move(taken.batch);
-  end = *std::move(taken.end);
-  // What came before the end is taken first.
-  if (!taken.batch.events.empty()) return std::move(taken.batch);
-  return end->error;
-}
-
-void Registry::Core::pump_watches(News& news) {
-  for (WatchId id : hub_.take_ready()) {
-    auto taker = takers_.find(id);
-    if (taker == takers_.end()) continue;  // It takes when it asks.
-    auto taken = hub_.take(id, state);
-    if (taken.batch.events.empty() && !taken.batch.is_progress && !taken.end) continue;
-    auto batch = to_batch(std::move(taken), *taker->second.end);
-    news.batches.emplace_back(std::move(taker->second.promise), std::move(batch));
-    takers_.erase(taker);
-  }
-  if (hub_.is_reading()) read_history_soon();
-}
-
-// A part of the history at a time, and others in between.
-void Registry::Core::read_history_soon() {
-  if (is_reading_history_ || stopped) return;
-  is_reading_history_ = true;
-  host.delivery()->execute([weak = weak_from_this()] {
-    auto core = weak.lock();
-    if (!core) return;
-    News news;
-    {
-      std::lock_guard lock(core->mutex);
-      core->is_reading_history_ = false;
-      const bool has_more = core->hub_.catch_up(core->state);
-      core->pump_watches(news);
-      if (has_more) core->read_history_soon();
-    }
-    news.tell();
-  });
-}
-
-Op<WatchBatch> Registry::Core::next(WatchId id,
-                                    const std::shared_ptr<std::optional<WatchEnd>>& end) {
-  Promise<WatchBatch> promise(host.delivery());
-  Op<WatchBatch> op = promise.op();
-  std::optional<Result<WatchBatch>> result;
-  {
-    std::lock_guard lock(mutex);
-    if (*end) {
-      result = Result<WatchBatch>((*end)->error);
-    } else if (stopped) {
-      *end = WatchEnd{.error = *stopped, .resume_from = hub_.told(id).next()};
-      result = Result<WatchBatch>(*stopped);
-    } else if (takers_.contains(id)) {
-      result = Result<WatchBatch>(Errc::invalid_argument, "one next() of a watch at a time");
-    } else {
-      auto taken = hub_.take(id, state);
-      if (!taken.batch.events.empty() || taken.batch.is_progress || taken.end) {
-        result = to_batch(std::move(taken), *end);
-      } else {
-        takers_.emplace(id, Taker{std::move(promise), end});
-      }
-      if (hub_.is_reading()) read_history_soon();
-    }
-  }
-  if (result) promise.complete(*std::move(result));
-  return op;
-}
-
-void Registry::Core::cancel(WatchId id) {
-  std::lock_guard lock(mutex);
-  hub_.cancel(id);
-  auto taker = takers_.find(id);
-  if (taker == takers_.end()) return;
-  host.delivery()->execute([promise = std::move(taker->second.promise)]() mutable {
-    promise.complete(Error{Errc::closed, "the watch was cancelled"});
-  });
-  takers_.erase(taker);
-}
-
-// Time.
-
-void Registry::Core::on_leadership(const Leadership& leadership) {
-  std::lock_guard lock(mutex);
-  if (leadership.is_self && (!is_leading_ || leadership.term != term_)) {
-    timer_.begin(host.now(), state);
-    ages_.clear();
-  } else if (!leadership.is_self) {
-    timer_.end();
-  }
-  is_leading_ = leadership.is_self;
-  term_ = leadership.term;
-  arm();
-}
-
-// A replica that has stopped for good applies nothing more.
-void Registry::Core::on_health(const Health& health) {
-  if (health.is_live) return;
-  News news;
-  {
-    std::lock_guard lock(mutex);
-    if (stopped) return;
-    logger.error("stopped", "why", health.reason);
-    end_all(Error{Errc::storage, "this member: " + health.reason, Outcome::maybe}, news);
-  }
-  news.tell();
-}
-
-void Registry::Core::keep(LeaseId lease, Duration ttl) {
-  std::lock_guard lock(mutex);
-  kept_[lease] = {.interval = ttl / 3, .next = host.now() + ttl / 3};
-  next_renewal_ = std::min(next_renewal_, kept_[lease].next);
-  arm();
-}
-
-void Registry::Core::keep_no_longer(LeaseId lease) {
-  std::lock_guard lock(mutex);
-  kept_.erase(lease);
-}
-
-Time Registry::Core::next_wake() const {
-  Time next = std::min({timer_.deadline(), next_renewal_, next_look_});
-  if (is_leading_ && state.has_garbage()) next = std::min(next, host.now() + garbage_interval);
-  if (is_leading_ && state.history_policy().age > Duration::zero()) {
-    next = std::min(next, host.now() + state.history_policy().age / 10);
-  }
-  if (hub_.size() > 0) next = std::min(next, std::max(next_progress_, host.now()));
-  return next;
-}
-
-// With the mutex. The alarm itself is the node thread's.
-void Registry::Core::arm() {
-  const Time next = next_wake();
-  if (next >= armed_) return;
-  armed_ = next;
-  host.post([weak = weak_from_this(), next] {
-    auto core = weak.lock();
-    if (core && core->alarm_) core->alarm_->set(next);
-  });
-}
-
-void Registry::Core::note_age(Time now, std::vector<KeyCommandBody>& due) {
-  const Duration age = state.history_policy().age;
-  if (age <= Duration::zero()) return ages_.clear();
-  ages_.emplace_back(now, state.revision());
-  while (ages_.size() > 1 && ages_[1].first <= now - age) ages_.pop_front();
-  if (ages_.front().first <= now - age && ages_.front().second > state.compacted()) {
-    due.emplace_back(registry::Compact{ages_.front().second});
-  }
-}
-
-std::vector<KeyCommandBody> Registry::Core::due(Time now) {
-  std::vector<KeyCommandBody> due;
-  registry::KeepAlive renewals;
-  if (now >= next_renewal_) {
-    next_renewal_ = time_never;
-    for (auto& [lease, kept] : kept_) {
-      // Those that are nearly due go along.
-      if (kept.next <= now + kept.interval / 4) {
-        renewals.leases.push_back(lease);
-        kept.next = now + kept.interval;
-      }
-      next_renewal_ = std::min(next_renewal_, kept.next);
-    }
-  }
-  if (!renewals.leases.empty()) due.emplace_back(std::move(renewals));
-  for (const registry::ExpireLease& one : timer_.expired(now, state)) due.emplace_back(one);
-  if (is_leading_) {
-    note_age(now, due);
-    // Any command forgets some more of what is over.
-    if (state.has_garbage()) due.emplace_back(registry::Compact{state.compacted()});
-  }
-  if (now >= next_progress_) {
-    hub_.tell_progress(state);
-    next_progress_ = now + options.progress_interval;
-  }
-  return due;
-}
-
-void Registry::Core::wake() {
-  std::vector<KeyCommandBody> commands;
-  std::vector<Retry> retries;
-  News news;
-  {
-    std::lock_guard lock(mutex);
-    if (stopped) return;
-    armed_ = time_never;
-    const Time now = host.now();
-    commands = due(now);
-    retries = look_after_calls(now, news);
-    pump_watches(news);
-    arm();
-  }
-  propose(std::move(commands));
-  for (Retry& retry : retries) append(retry.number, std::move(retry.entry), retry.call);
-  news.tell();
 }
 
 }  // namespace cluster

@@ -25,6 +25,7 @@
 #include "base/random.hpp"
 #include "cluster/key_registry.hpp"
 #include "cluster/state_machine.hpp"
+#include "registry/key_log.hpp"
 #include "registry/keys_state.hpp"
 #include "registry/lease_timer.hpp"
 #include "registry/watch_hub.hpp"
@@ -88,6 +89,21 @@ struct SessionBook {
 
 }  // namespace registry
 
+struct registry::RegistryAccess {
+  using Core = Registry::Core;
+  static Registry make(std::shared_ptr<Core> core) { return Registry(std::move(core)); }
+  static runtime::Host& host(Registry&);
+  // The same registry, for what goes on after its owner's call. It may be used when the owner has
+  // destroyed the other: then its calls fail with `closed`.
+  static std::shared_ptr<Registry> alias(Registry& of) {
+    auto forget = [](Registry* alias) {
+      alias->core_.reset();
+      delete alias;
+    };
+    return std::shared_ptr<Registry>(new Registry(of.core_), forget);
+  }
+};
+
 struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
   Core(runtime::Host& its_host, RegistryOptions its_options);
 
@@ -96,9 +112,12 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
   Result<SnapshotJob> begin_snapshot() override;
   Result<void> restore(SnapshotReader&) override;
 
-  // On a log of its own, or on one that is another's and outlives `stop`.
+  // On a log of its own, or on one that is another's, outlives `stop`, and is watched by whoever
+  // calls this.
   void start(Log its_log);
-  void start_on(Log& its_log);
+  void start_on(registry::KeyLog& its_log);
+  void on_leadership(const Leadership&);
+  void on_health(const Health&);
   void stop();
 
   // Proposes a command and answers `waiter`, always. With a session it is tried again.
@@ -124,9 +143,11 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
     std::lock_guard lock(mutex);
     return LeaseId(random_.next() | 1);
   }
-  // Renews it from now on.
-  void keep(LeaseId, Duration ttl);
+  // Renews it from now on. It was granted by a command that was sent at `sent_at`.
+  void keep(LeaseId, Duration ttl, Time sent_at);
   void keep_no_longer(LeaseId);
+  Op<LeaseLoss> lease_loss(LeaseId);
+  void on_renewed(const std::vector<LeaseId>&, Time sent_at);
 
   // Watches.
   Result<registry::WatchId> watch(const std::string& space, const KeyRange& range,
@@ -145,6 +166,7 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
   Logger logger;
   RegistryOptions options;
   std::optional<Log> own_log;  // Set before calls come, gone after the last.
+  std::unique_ptr<registry::KeyLog> own_key_log;
 
   mutable std::mutex mutex;
   registry::KeysState state;     // All below is guarded.
@@ -173,8 +195,12 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
     CallOptions call;
   };
   struct Kept {
-    Duration interval;
+    Duration ttl;
     Time next;
+    Time sure_until;  // It lives until then, whatever happens.
+    std::vector<Promise<LeaseLoss>> asked;
+
+    Duration interval() const { return ttl / 3; }
   };
   struct Taker {
     Promise<WatchBatch> promise;
@@ -189,6 +215,7 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
     Batches batches;
     std::vector<std::unique_ptr<registry::Reader>> read;
     std::vector<std::pair<std::unique_ptr<registry::Reader>, Error>> unread;
+    std::vector<std::pair<Promise<LeaseLoss>, Result<LeaseLoss>>> losses;
     void tell();
   };
 
@@ -207,14 +234,18 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
   void look_at(Time deadline) { next_look_ = std::min(next_look_, deadline); }
   void pump_watches(News&);
   void read_history_soon();
-  void on_leadership(const Leadership&);
-  void on_health(const Health&);
   // Proposes, and asks for no answer.
   void propose(std::vector<registry::KeyCommandBody>);
   void wake();
   Time next_wake() const;
   void arm();
   std::vector<registry::KeyCommandBody> due(Time now);
+  std::vector<LeaseId> leases_to_renew(Time now);
+  void renew(std::vector<LeaseId>, Time now);
+  Time sure_until(Time sent_at, Duration ttl) const;
+  void lose_overdue_leases(Time now, News&);
+  void lose_ended_leases(const registry::KeyCommandBody&, News&);
+  static void lose(LeaseId, Kept&, bool has_ended, News&);
   void note_age(Time now, std::vector<registry::KeyCommandBody>&);
 
   const std::uint64_t process_;
@@ -231,6 +262,7 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
   bool is_reading_history_ = false;
   std::map<LeaseId, Kept> kept_;
   Time next_renewal_ = time_never;  // Of the first of them.
+  Time next_loss_ = time_never;     // Of those whose loss is asked for.
   bool is_leading_ = false;
   std::uint64_t term_ = 0;
   std::deque<std::pair<Time, Revision>> ages_;  // What was the newest when, on this leader.
@@ -240,8 +272,10 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
 
   // Held shared while the log is called, alone when it goes. Never waited for under `mutex`.
   std::shared_mutex log_mutex_;
-  Log* log_ = nullptr;
+  registry::KeyLog* log_ = nullptr;
 };
+
+inline runtime::Host& registry::RegistryAccess::host(Registry& of) { return of.core_->host; }
 
 template <class T, class Read>
 Op<T> Registry::Core::ask_state(const KeyCallOptions& options_of_call, Read read) {

@@ -105,9 +105,11 @@ LogCluster::LogCluster(const LogClusterOptions& options)
 
 LogCluster::~LogCluster() {
   for (LogMember& member : members_) {
+    if (options_.tenant && member.driver) options_.tenant->leave(member);
     member.is_down = true;  // Nobody hears of what is open.
     member.driver.reset();
   }
+  world_.end();
 }
 
 LogMember* LogCluster::leader() {
@@ -183,7 +185,8 @@ void LogCluster::start(LogMember& member) {
   log.clock_drift_permille_max = options_.drift_permille_max;
   replog::DriverSnapshots snapshots;
   if (options_.has_state_machine) {
-    member.machine = std::make_unique<SumMachine>(member.peer.id, checker_, coverage_);
+    StateMachine* other = options_.tenant ? options_.tenant->arrive(member) : nullptr;
+    member.machine = std::make_unique<SumMachine>(member.peer.id, checker_, coverage_, other);
     log.state_machine = member.machine.get();
     log.snapshots = options_.snapshots;
     log.catch_up_bytes_per_second = options_.catch_up_bytes_per_second;
@@ -210,6 +213,7 @@ void LogCluster::start(LogMember& member) {
         with_news_.push_back(&member);
       },
       options_.limits, std::move(snapshots));
+  if (options_.tenant) options_.tenant->started(member);
   if (options_.has_state_machine) return;
   member.driver->follow(Position(1), [this, &member](const std::vector<Entry>& batch) {
     Position kept_from = member.driver->core().kept_from();
@@ -222,6 +226,7 @@ void LogCluster::crash(LogMember& member) {
   crashes_ += 1;
   member.is_down = true;
   count_metrics(member);
+  if (options_.tenant) options_.tenant->leave(member);
   member.driver.reset();
   member.host->kill();
   if (options_.lose_last_group && random().chance(1, 2)) {
@@ -280,31 +285,33 @@ void LogCluster::ask(LogMember& member, std::function<void()> question) {
 }
 
 void LogCluster::append(LogMember& member, std::string text, std::uint64_t term,
-                        std::function<void(const Result<Position>&)> done) {
-  ask(member, [this, &member, data = Bytes(std::move(text)), term, done = std::move(done)] {
-    Promise<Position> promise;
-    promise.op().then([this, &member, data, done](const Result<Position>& at) {
-      if (member.is_down) return;  // It died, and told nobody.
-      if (at) {
-        std::map<NodeId, const Disk*> disks;
-        for (const LogMember& other : members_) {
-          disks[other.peer.id] = other.was_wiped ? nullptr : &other.disk;
-        }
-        checker_.on_acknowledged(*at, data, disks);
-        note(100, at->value());
-      } else {
-        bool is_known = at.error().outcome == Outcome::not_applied;
-        if (is_known) checker_.on_not_applied(data);
-        coverage_.count(std::string("an append failed: ") +
-                        std::string(to_string(at.error().code)) +
-                        (is_known ? ", not applied" : ", maybe applied"));
-      }
-      done(at);
-    });
-    std::vector<replog::AppendCall> calls;
-    calls.push_back({data, term, std::move(promise)});
-    member.driver->append(std::move(calls));
-  });
+                        std::function<void(const Result<Position>&)> done,
+                        const CallOptions& options) {
+  ask(member,
+      [this, &member, data = Bytes(std::move(text)), term, done = std::move(done), options] {
+        Promise<Position> promise;
+        promise.op().then([this, &member, data, done](const Result<Position>& at) {
+          if (member.is_down) return;  // It died, and told nobody.
+          if (at) {
+            std::map<NodeId, const Disk*> disks;
+            for (const LogMember& other : members_) {
+              disks[other.peer.id] = other.was_wiped ? nullptr : &other.disk;
+            }
+            checker_.on_acknowledged(*at, data, disks);
+            note(100, at->value());
+          } else {
+            bool is_known = at.error().outcome == Outcome::not_applied;
+            if (is_known) checker_.on_not_applied(data);
+            coverage_.count(std::string("an append failed: ") +
+                            std::string(to_string(at.error().code)) +
+                            (is_known ? ", not applied" : ", maybe applied"));
+          }
+          done(at);
+        });
+        std::vector<replog::AppendCall> calls;
+        calls.push_back({data, term, std::move(promise), false, options, nullptr});
+        member.driver->append(std::move(calls));
+      });
 }
 
 void LogCluster::catch_up(LogMember& member, std::function<void(const Result<LogRange>&)> done) {

@@ -18,6 +18,18 @@
 
 namespace cluster::sim {
 
+struct LogMember;
+
+// Who lives on the members' logs, beside the checker's sum.
+class LogTenant {
+ public:
+  virtual ~LogTenant() = default;
+  // The member's process starts: what its log is to apply.
+  virtual StateMachine* arrive(LogMember&) = 0;
+  virtual void started(LogMember&) = 0;  // Its driver is there now,
+  virtual void leave(LogMember&) = 0;    // and until this has returned.
+};
+
 struct LogClusterOptions {
   std::uint64_t seed = 1;
   std::size_t size = 3;
@@ -31,6 +43,7 @@ struct LogClusterOptions {
   std::uint32_t drift_permille_max = 62;
   // With a state machine, and snapshots instead of truncations.
   bool has_state_machine = false;
+  LogTenant* tenant = nullptr;  // Of a log with a state machine.
   SnapshotPolicy snapshots;
   std::size_t catch_up_bytes_per_second = 0;
   // What the members' disks do wrong on purpose, to see that the checker sees it.
@@ -105,7 +118,7 @@ class LogCluster {
   // Asked of the member's process, which may be paused; nothing is heard when it dies meanwhile. No
   // two appends have the same text.
   void append(LogMember&, std::string text, std::uint64_t term,
-              std::function<void(const Result<Position>&)> done);
+              std::function<void(const Result<Position>&)> done, const CallOptions& options = {});
   void catch_up(LogMember&, std::function<void(const Result<LogRange>&)> done);
   void truncate(LogMember&, Position to);
   void add_member(LogMember&, LogMember& spare, MemberRole = MemberRole::learner);

@@ -4,6 +4,8 @@
 #include <cstdio>
 
 #include "sim/disk_faults.hpp"
+#include "sim/key_clients.hpp"
+#include "sim/key_hosts.hpp"
 #include "sim/log_cluster.hpp"
 #include "sim/member_plan.hpp"
 #include "sim/register_clients.hpp"
@@ -19,6 +21,7 @@ using std::chrono::seconds;
 struct Plan {
   LogClusterOptions cluster;
   RegisterPlan clients;
+  KeyPlan keys;
   NetworkFaults network;
   Duration crash_mean{}, cut_mean{}, writer_mean{}, depose_mean{}, pause_mean{}, drift_mean{},
       disk_error_mean{}, flip_mean{}, stall_mean{}, truncate_mean{}, member_mean{}, fault_time{};
@@ -69,7 +72,9 @@ Plan plan_of(const LogRunOptions& options) {
   }
   Random machines(options.seed ^ 0x5a5);
   bool is_whole = !options.lose_last_group && !options.forget_promises;
-  if (is_whole && plan.truncate_mean == Duration::zero() && machines.chance(1, 2)) {
+  const bool has_keys = options.workload == WorkloadKind::keys;
+  if (has_keys) plan.truncate_mean = Duration::zero();
+  if (has_keys || (is_whole && plan.truncate_mean == Duration::zero() && machines.chance(1, 2))) {
     plan.cluster.has_state_machine = true;
     plan.cluster.snapshots = {.after_bytes = machines.chance(1, 2) ? 2000u : 0u,
                               .after_entries = machines.chance(1, 2) ? 10u : 60u,
@@ -101,8 +106,9 @@ Plan plan_of(const LogRunOptions& options) {
 class LogRun {
  public:
   explicit LogRun(const LogRunOptions& options)
-      : plan_(plan_of(options)),
-        cluster_(plan_.cluster),
+      : workload_(options.workload),
+        plan_(plan_of(options)),
+        cluster_(cluster_options()),
         // A disk that is lost, one with flipped bits and one that keeps no data would be failures
         // too many: each run has one kind of them, or two that bear each other.
         members_(cluster_, {.may_wipe = plan_.flip_mean == Duration::zero() && !plan_.has_witnesses,
@@ -114,11 +120,12 @@ class LogRun {
       member.process.disk_max =
           milliseconds(std::initializer_list<int>{1, 2, 10, 50}.begin()[random().below(4)]);
     }
+    key_hosts_.attach(cluster_);
     cluster_.start_all();
   }
 
   LogRunResult run() {
-    RegisterClients clients(cluster_, plan_.clients);
+    std::unique_ptr<Workload> clients = make_workload();
     fault_end_ = cluster_.world().now() + plan_.fault_time;
     schedule_faults();
     bool is_right = cluster_.step_until(fault_end_);
@@ -126,7 +133,7 @@ class LogRun {
     std::string stall;
     if (is_right) {
       cluster_.heal();
-      stall = demand_progress(clients);
+      stall = demand_progress(*clients);
     }
     cluster_.count_metrics();
     std::string violation = cluster_.checker().violation().value_or("");
@@ -135,7 +142,7 @@ class LogRun {
       violation = "a comparison of stores found a difference";
     }
     if (violation.empty()) violation = stall;
-    if (violation.empty()) violation = clients.check();
+    if (violation.empty()) violation = clients->check();
     auto simulated = cluster_.world().now().time_since_epoch();
     LogRunResult result{.seed = plan_.cluster.seed,
                         .violation = std::move(violation),
@@ -145,7 +152,7 @@ class LogRun {
                         .chosen = cluster_.checker().chosen_end().value() - 1,
                         .crashes = cluster_.crashes(),
                         .terms = cluster_.terms(),
-                        .operations = clients.operations(),
+                        .operations = clients->operations(),
                         .milliseconds = static_cast<std::uint64_t>(simulated / milliseconds(1)),
                         .fingerprint = cluster_.fingerprint(),
                         .coverage = cluster_.coverage()};
@@ -154,6 +161,19 @@ class LogRun {
   }
 
  private:
+  LogClusterOptions cluster_options() {
+    LogClusterOptions options = plan_.cluster;
+    if (workload_ == WorkloadKind::keys) options.tenant = &key_hosts_;
+    return options;
+  }
+  std::unique_ptr<Workload> make_workload() {
+    if (workload_ == WorkloadKind::log) {
+      return std::make_unique<RegisterClients>(cluster_, plan_.clients);
+    }
+    plan_.keys.has_pauses = plan_.pause_mean != Duration::zero();
+    plan_.keys.think_max = plan_.clients.think_max;
+    return std::make_unique<KeyClients>(cluster_, key_hosts_, plan_.keys);
+  }
   Random& random() { return cluster_.random(); }
   LogMember& any_member() { return cluster_.any_member(); }
   // Where a fault does most harm, every second time.
@@ -287,7 +307,7 @@ class LogRun {
   }
 
   // After the faults: a leader soon, new appends through every member, and the same log everywhere.
-  std::string demand_progress(RegisterClients& clients) {
+  std::string demand_progress(Workload& clients) {
     World& world = cluster_.world();
     Time quiet_end = world.now() + seconds(20);
     if (!cluster_.step_until(world.now() + milliseconds(300))) return "";
@@ -311,6 +331,7 @@ class LogRun {
              std::to_string(cluster_.checker().chosen_end().value()) +
              " positions although the faults ended long ago";
     }
+    cluster_.step_until(world.now() + seconds(12), [&clients] { return clients.is_settled(); });
     return "";
   }
 
@@ -345,7 +366,9 @@ class LogRun {
         });
   }
 
+  WorkloadKind workload_;
   Plan plan_;
+  KeyHosts key_hosts_;
   LogCluster cluster_;
   MemberPlan members_;
   Time fault_end_{};
@@ -403,7 +426,8 @@ LogRunTotals run_log_seeds(std::uint64_t first, std::uint64_t last, std::uint64_
     if (!result.violation.empty()) {
       print("seed " + std::to_string(seed) + ": " + result.violation +
             "\n  replay: cluster sim --seeds " + std::to_string(seed) + ".." +
-            std::to_string(seed) + " --verbose");
+            std::to_string(seed) +
+            (options.workload == WorkloadKind::keys ? " --workload keys" : "") + " --verbose");
     }
     if (totals.numbers.of("seeds") % 1000 == 0 && last - seed >= step) {
       print(std::to_string(totals.numbers.of("seeds")) + " seeds, " +

@@ -12,8 +12,15 @@
 
 namespace cluster::sim {
 
+// What the members' log is used for.
+enum class WorkloadKind : std::uint8_t {
+  log,   // Registers as a user of the bare log makes them, with truncations or snapshots.
+  keys,  // The registry, with all that users do with it.
+};
+
 struct LogRunOptions {
   std::uint64_t seed = 1;
+  WorkloadKind workload = WorkloadKind::log;
   LogSink* log_sink = nullptr;  // Lines of every member; none: silent.
   LogLevel log_level = LogLevel::info;
   // What the members' disks do wrong on purpose, to see that the checker sees it.

@@ -11,6 +11,7 @@
 
 #include "sim/log_cluster.hpp"
 #include "sim/models.hpp"
+#include "sim/workload.hpp"
 
 namespace cluster::sim {
 
@@ -21,16 +22,17 @@ struct RegisterPlan {
   Duration think_max = std::chrono::milliseconds(40);
 };
 
-class RegisterClients {
+class RegisterClients final : public Workload {
  public:
   RegisterClients(LogCluster& cluster, const RegisterPlan& plan);
 
   // Those who are waiting for an answer take it; nobody asks again.
-  void stop() { is_stopped_ = true; }
+  void stop() override { is_stopped_ = true; }
+  bool is_settled() override { return true; }
 
   // When all is over: what is wrong with the history, as lines; empty when nothing is.
-  std::string check();
-  std::size_t operations() const { return history_.size(); }
+  std::string check() override;
+  std::size_t operations() const override { return history_.size(); }
 
  private:
   using Registers = std::map<std::string, std::string>;

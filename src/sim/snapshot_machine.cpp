@@ -97,17 +97,26 @@ void SumMachine::apply(const std::vector<Entry>& batch) {
     last_ = entry.position;
     sum_ = LogChecker::add_to_sum(sum_, entry.position, entry.data.view());
   }
+  if (other_) other_->apply(batch);
 }
 
 Result<SnapshotJob> SumMachine::begin_snapshot() {
   coverage_.count("a snapshot was begun");
   // Long enough to travel in pieces.
   std::string text = std::to_string(last_.value()) + ' ' + std::to_string(sum_) + ' ' +
-                     std::string(200 + last_.value() % 300, '.');
-  return SnapshotJob([text = std::move(text)](SnapshotWriter& writer) -> Result<void> {
+                     std::string(200 + last_.value() % 300, '.') + '\n';
+  SnapshotJob others;
+  if (other_) {
+    auto begun = other_->begin_snapshot();
+    if (!begun) return std::move(begun).error();
+    others = *std::move(begun);
+  }
+  return SnapshotJob([text = std::move(text), others](SnapshotWriter& writer) -> Result<void> {
     auto half = text.size() / 2;
     if (auto first = writer.write(ByteView(text).substr(0, half)); !first) return first;
-    return writer.write(ByteView(text).substr(half));
+    auto second = writer.write(ByteView(text).substr(half));
+    if (!second || !others) return second;
+    return others(writer);
   });
 }
 
@@ -125,7 +134,9 @@ Result<void> SumMachine::restore(SnapshotReader& reader) {
   std::from_chars(read.ptr + 1, text.data() + text.size(), sum_);
   last_ = Position(last);
   checker_.on_restored(member_, last_, sum_);
-  return {};
+  if (!other_) return {};
+  Reader rest(text.substr(text.find('\n') + 1));
+  return other_->restore(rest);
 }
 
 }  // namespace cluster::sim

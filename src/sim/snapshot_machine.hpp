@@ -38,11 +38,12 @@ class SimSnapshotFiles final : public replog::SnapshotFiles {
 };
 
 // Its state is a sum of everything that it applied: by whatever path it came to a position, it must
-// be the sum of what is chosen up to there.
+// be the sum of what is chosen up to there. Another state machine may go along: its snapshots are
+// parts of this one's.
 class SumMachine final : public StateMachine {
  public:
-  SumMachine(NodeId member, LogChecker& checker, Coverage& coverage)
-      : member_(member), checker_(checker), coverage_(coverage) {}
+  SumMachine(NodeId member, LogChecker& checker, Coverage& coverage, StateMachine* other = nullptr)
+      : member_(member), checker_(checker), coverage_(coverage), other_(other) {}
 
   void apply(const std::vector<Entry>&) override;
   Result<SnapshotJob> begin_snapshot() override;
@@ -52,6 +53,7 @@ class SumMachine final : public StateMachine {
   NodeId member_;
   LogChecker& checker_;
   Coverage& coverage_;
+  StateMachine* other_;
   Position last_;
   std::uint64_t sum_ = 0;
 };

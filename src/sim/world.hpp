@@ -45,6 +45,11 @@ class World {
     return true;
   }
 
+  // Nothing that was to happen will: what it holds, and names others by, goes now.
+  void end() {
+    while (!events_.empty()) std::vector<Event>().swap(events_);
+  }
+
   std::uint64_t steps() const { return steps_; }
 
  private:

@@ -2,6 +2,7 @@
 //
 //   sim_run_seeds FIRST LAST           all of them; a line for each that fails, and a summary
 //   sim_run_seeds FIRST LAST --first   stops at the first that fails; "seed N" before each
+//   sim_run_seeds FIRST LAST keys      of the registry's users
 //
 // Exits with 1 when one failed.
 #include <cstdio>
@@ -31,8 +32,9 @@ bool stop_at_first_failure(std::uint64_t first, std::uint64_t last) {
 
 int main(int argc, char** argv) {
   bool is_first_only = argc == 4 && std::string(argv[3]) == "--first";
-  if (argc != 3 && !is_first_only) {
-    std::fprintf(stderr, "usage: %s FIRST LAST [--first]\n", argv[0]);
+  bool has_keys = argc == 4 && std::string(argv[3]) == "keys";
+  if (argc != 3 && !is_first_only && !has_keys) {
+    std::fprintf(stderr, "usage: %s FIRST LAST [--first|keys]\n", argv[0]);
     return 2;
   }
   std::uint64_t first = std::strtoull(argv[1], nullptr, 10);
@@ -42,7 +44,9 @@ int main(int argc, char** argv) {
     std::printf("%s\n", line.c_str());
     std::fflush(stdout);
   };
-  cluster::sim::LogRunTotals totals = cluster::sim::run_log_seeds(first, last, 1, {}, print);
+  cluster::sim::LogRunOptions options;
+  if (has_keys) options.workload = cluster::sim::WorkloadKind::keys;
+  cluster::sim::LogRunTotals totals = cluster::sim::run_log_seeds(first, last, 1, options, print);
   for (const std::string& line : totals.lines()) print(line);
   return totals.failed() == 0 ? 0 : 1;
 }
