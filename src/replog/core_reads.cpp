@@ -43,6 +43,9 @@ void Core::on(Time now, NodeId from, const ReadIndex& asked, Effects& effects) {
 
 void Core::serve_reads(Time now, Effects& effects) {
   if (!pipeline_ || !lead_at_) return;
+  // Those that vote now have said nothing yet about what the ones before them chose: whoever waits
+  // is asked for again, with the present end (`follow_configuration`).
+  if (is_reconfigured_) return;
   auto answer = [&](const LeaderReads::Question& read) {
     if (read.member == options_.self) {
       effects.now.push_back(CaughtUp{read.tag, read.end});

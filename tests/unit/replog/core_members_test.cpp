@@ -181,6 +181,32 @@ TEST_CASE("a voter is not removed before those that remain have answered since i
   }
 }
 
+TEST_CASE("who comes to vote does not answer for the end of a read that was asked before",
+          "[replog][members]") {
+  const NodeId four{4};
+  Replica member({.entries = {},
+                  .configuration = members_of({{one, MemberRole::voter},
+                                               {two, MemberRole::voter},
+                                               {three, MemberRole::voter},
+                                               {four, MemberRole::learner}},
+                                              5)});
+  member.lead();
+  member.hear(four, heard(1));
+  Effects asked = change(
+      member, {SetMemberRole{four, MemberRole::voter}, SetMemberRole{two, MemberRole::learner}});
+  REQUIRE(sent<Accept>(member.hear(four, heard(last_sequence(asked))).now).size() == 3);
+  std::uint64_t sequence = last_sequence(member.catch_up(9));
+  REQUIRE(only<CaughtUp>(member.hear(four, heard(sequence)).now).empty());
+
+  // An acceptance that was long on its way: a newer leader may have had more chosen by 2 and 3.
+  Effects changed = member.hear(two, Replica::accepted(ballot(1), 2, 3));
+  REQUIRE(member.core.configuration().has_voter(four));
+  CHECK(only<CaughtUp>(changed.now).empty());
+
+  CHECK(only<CaughtUp>(member.hear(four, heard(last_sequence(changed))).now) ==
+        std::vector{CaughtUp{9, Position(3)}});
+}
+
 TEST_CASE("the only voter does not lead with an entry lost, until a learner gives it back",
           "[replog][damage]") {
   Replica member(settled(members_of({{one, MemberRole::voter}, {two, MemberRole::learner}}, 3), 4,
