@@ -47,15 +47,23 @@ const replog::Value* LogChecker::chosen(Position at) const {
 
 void LogChecker::on_message(const replog::Envelope& envelope, const Disk& disk) {
   NodeId from = envelope.from;
+  const replog::Sender sender{from, envelope.incarnation};
   if (auto* answer = std::get_if<replog::Promised>(&envelope.message); answer && answer->granted) {
+    ledger_.on(sender, *answer);
     on_promised(from, *answer, disk);
   } else if (auto* proposal = std::get_if<replog::Accept>(&envelope.message)) {
     on_accept(from, *proposal, disk);
   } else if (auto* accepted = std::get_if<replog::Accepted>(&envelope.message);
              accepted && accepted->granted) {
+    ledger_.on(sender, *accepted);
     on_accepted(from, *accepted, disk);
+  } else if (auto* forward = std::get_if<replog::Forward>(&envelope.message)) {
+    on_forward(*forward);
+  } else if (auto* done = std::get_if<replog::Commanded>(&envelope.message)) {
+    on_commanded(from, *done);
   } else if (auto* told = std::get_if<replog::Learned>(&envelope.message)) {
-    for (const replog::LogEntry& entry : told->entries) choose(from, entry.position, entry.value);
+    for (const replog::LogEntry& entry : told->entries)
+      choose(from, entry.position, entry.value, disk);
   }
 }
 
@@ -77,7 +85,7 @@ void LogChecker::on_promised(NodeId from, const replog::Promised& answer, const 
   for (const replog::LogEntry& entry : answer.entries) {
     shown.insert(entry.position.value());
     if (entry.position < answer.chosen_end) {
-      choose(from, entry.position, entry.value);
+      choose(from, entry.position, entry.value, disk);
     } else {
       reported.emplace(entry.position, entry.value.kind);
     }
@@ -105,6 +113,9 @@ void LogChecker::on_accept(NodeId from, const replog::Accept& proposal, const Di
     violated(name_of(from) + " proposed at " + to_field(proposal.ballot) +
              ", which is not on its disk");
   }
+  // What is chosen may be sent again whoever decides what comes after it.
+  bool is_open = proposal.chosen_end < proposal.first.plus(proposal.values.size());
+  if (is_open) proposals_.push_back({from, proposal.ballot, proposal.chosen_end});
   auto reported = reported_.find(proposal.ballot);
   Position at = proposal.first;
   for (const replog::Value& value : proposal.values) {
@@ -123,6 +134,7 @@ void LogChecker::on_accept(NodeId from, const replog::Accept& proposal, const Di
     }
     if (is_new) {
       sums.push_back(proposed);
+      if (value.term == replog::term_of(proposal.ballot)) on_proposed(from, value);
       if (value.kind == replog::Kind::noop) {
         bool was_reported = reported != reported_.end() && reported->second.contains(at) &&
                             reported->second.at(at) != replog::Kind::noop;
@@ -134,6 +146,41 @@ void LogChecker::on_accept(NodeId from, const replog::Accept& proposal, const Di
     }
     at = at.next();
   }
+}
+
+void LogChecker::on_asked(NodeId member, const Bytes& data) {
+  asked_.try_emplace(std::string(data.view()), Asked{member, {}});
+}
+
+void LogChecker::on_forward(const replog::Forward& forward) {
+  for (const replog::Forward::Item& item : forward.items) {
+    auto at = asked_.find(std::string(item.data.view()));
+    if (at == asked_.end()) continue;
+    std::vector<std::uint64_t>& terms = at->second.terms;
+    std::uint64_t term = replog::term_of(forward.ballot);
+    if (std::find(terms.begin(), terms.end(), term) == terms.end()) terms.push_back(term);
+  }
+}
+
+// A change of the members is done when a quorum of those that it names has all that came before,
+// the same as if something was proposed under it.
+void LogChecker::on_commanded(NodeId leader, const replog::Commanded& done) {
+  if (done.errc != Errc::ok || !done.position) return;
+  const replog::Value* value = chosen(done.position);
+  if (value == nullptr || value->kind != replog::Kind::config) return;
+  coverage_.count("a change was said to be done");
+  proposals_.push_back({leader, done.ballot, done.position.next()});
+}
+
+// For the first time, in the leader's own term.
+void LogChecker::on_proposed(NodeId leader, const replog::Value& value) {
+  if (value.kind != replog::Kind::data || value.is_bare) return;
+  auto at = asked_.find(std::string(value.data.view()));
+  if (at == asked_.end() || at->second.by == leader) return;
+  const std::vector<std::uint64_t>& terms = at->second.terms;
+  if (std::find(terms.begin(), terms.end(), value.term) != terms.end()) return;
+  violated(name_of(leader) + " carried out \"" + at->first + "\" in the term " +
+           std::to_string(value.term) + ", to which it was not sent");
 }
 
 void LogChecker::on_accepted(NodeId from, const replog::Accepted& answer, const Disk& disk) {
@@ -208,11 +255,11 @@ void LogChecker::on_core(NodeId member, const replog::Core& core, const Disk& di
       return violated("member " + std::to_string(member.value()) + " calls position " + text(seen) +
                       " chosen and does not have it");
     }
-    choose(member, seen, entry->value);
+    choose(member, seen, entry->value, disk);
   }
 }
 
-void LogChecker::choose(NodeId member, Position at, const replog::Value& value) {
+void LogChecker::choose(NodeId member, Position at, const replog::Value& value, const Disk& disk) {
   if (chosen_.size() <= at.value()) chosen_.resize(at.value() + 1);
   auto& chosen = chosen_[at.value()];
   if (chosen) {
@@ -225,6 +272,9 @@ void LogChecker::choose(NodeId member, Position at, const replog::Value& value) 
                     "\" for " + name_of(chosen->by));
   }
   chosen = Chosen{value, member};
+  auto held = disk.entries.find(at);
+  choices_.push_back(
+      {member, at, held == disk.entries.end() ? replog::Ballot{} : held->second.ballot});
   if (value.kind == replog::Kind::data) {
     std::string data(value.data.view());
     if (not_applied_.contains(data)) {
@@ -282,7 +332,7 @@ void LogChecker::on_acknowledged(Position at, const Bytes& data,
   highest_seen_ = std::max(highest_seen_, at);
   unchecked_.push_back({at, data});
   // Those that the last entry before it named decided about it.
-  const replog::Configuration& members = std::prev(members_.lower_bound(at))->second;
+  const replog::Configuration& members = deciders_of(at);
   std::size_t holders = 0;
   for (NodeId voter : members.voters()) {
     auto disk = disks.find(voter);
@@ -312,7 +362,24 @@ void LogChecker::on_not_applied(const Bytes& data) {
   not_applied_.insert(std::move(value));
 }
 
+// When the step is over: who the members are may have become known in it.
+void LogChecker::check_quorums() {
+  for (const Proposal& one : proposals_) {
+    if (ledger_.may_propose(one.by, one.ballot, deciders_of(one.chosen_end))) continue;
+    violated(name_of(one.by) + " proposed at " + to_field(one.ballot) + " after position " +
+             text(one.chosen_end) + " without the promises of a quorum");
+  }
+  for (const Choice& one : choices_) {
+    if (ledger_.is_chosen(one.at, deciders_of(one.at), one.by, one.own)) continue;
+    violated(name_of(one.by) + " calls position " + text(one.at) +
+             " chosen, which no quorum has accepted at one ballot");
+  }
+  proposals_.clear();
+  choices_.clear();
+}
+
 void LogChecker::on_step_end() {
+  check_quorums();
   for (const Acknowledged& one : unchecked_) {
     const replog::Value* found = chosen(one.position);
     if (found == nullptr) {

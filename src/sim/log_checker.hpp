@@ -13,6 +13,9 @@
 //   6. State machines see the same entries in the same order.
 //   7. At one ballot one value is proposed at a position, and what is told as chosen is.
 //   8. A promise tells everything that was accepted before it.
+//   9. Nobody proposes without whole promises of a quorum of those that decide, and nobody calls
+//      chosen what no quorum of them has accepted at one ballot.
+//  10. An append that was forwarded is carried out in a term that it was sent to, or in none.
 #pragma once
 
 #include <map>
@@ -27,6 +30,7 @@
 #include "replog/core.hpp"
 #include "sim/coverage.hpp"
 #include "sim/disk.hpp"
+#include "sim/ledger.hpp"
 
 namespace cluster::sim {
 
@@ -52,6 +56,8 @@ class LogChecker {
   // `disks` of all that ever were members; none of one that lost it.
   void on_acknowledged(Position, const Bytes&, const std::map<NodeId, const Disk*>& disks);
   void on_not_applied(const Bytes&);
+  // A caller of that member appends this.
+  void on_asked(NodeId member, const Bytes&);
   // The step is over: every member's core was shown.
   void on_step_end();
   // `kept_from`: where the member's log begins; it need not see what is older.
@@ -78,10 +84,18 @@ class LogChecker {
 
   void violated(std::string what);
   bool is_void(Position, replog::Ballot) const;
-  void choose(NodeId, Position, const replog::Value&);
+  void choose(NodeId, Position, const replog::Value&, const Disk&);
   void extend(Position);
   void on_promised(NodeId, const replog::Promised&, const Disk&);
   void on_accept(NodeId, const replog::Accept&, const Disk&);
+  void on_proposed(NodeId, const replog::Value&);
+  void on_forward(const replog::Forward&);
+  void on_commanded(NodeId, const replog::Commanded&);
+  void check_quorums();
+  // Those that decide a position, or what is proposed where the prefix before it is chosen.
+  const replog::Configuration& deciders_of(Position at) const {
+    return std::prev(members_.lower_bound(at))->second;
+  }
   void on_accepted(NodeId, const replog::Accepted&, const Disk&);
 
   std::optional<std::string> violation_;
@@ -114,6 +128,24 @@ class LogChecker {
     Bytes data;
   };
   std::vector<Acknowledged> unchecked_;  // In this step.
+  Ledger ledger_;
+  struct Proposal {
+    NodeId by;
+    replog::Ballot ballot;
+    Position chosen_end;
+  };
+  struct Choice {
+    NodeId by;
+    Position at;
+    replog::Ballot own;  // Of the entry on its disk; none: it has none.
+  };
+  std::vector<Proposal> proposals_;  // In this step.
+  std::vector<Choice> choices_;
+  struct Asked {
+    NodeId by;
+    std::vector<std::uint64_t> terms;  // That it was forwarded to.
+  };
+  std::unordered_map<std::string, Asked> asked_;  // By what is appended.
   std::uint64_t acknowledged_ = 0;
   Position highest_seen_;
   std::unordered_map<std::string, Position> place_of_;  // Of each data value.

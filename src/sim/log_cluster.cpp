@@ -309,6 +309,7 @@ void LogCluster::append(LogMember& member, std::string text, std::uint64_t term,
           done(at);
         });
         std::vector<replog::AppendCall> calls;
+        checker_.on_asked(member.peer.id, data);
         calls.push_back({data, term, std::move(promise), false, options, nullptr});
         member.driver->append(std::move(calls));
       });
@@ -421,6 +422,10 @@ void LogCluster::count_message(const LogMember& from, const replog::Message& mes
     if (is_stored) coverage_.count("learned from a store");
   } else if (std::holds_alternative<replog::SnapshotOffered>(message)) {
     coverage_.count("one that lacked forgotten entries was told how the log begins");
+  } else if (auto* refused = std::get_if<replog::Forwarded>(&message)) {
+    bool is_late = from.driver->core().role() == replog::Role::leader &&
+                   refused->ballot < from.driver->core().acceptor().promised();
+    if (is_late) coverage_.count("a Forward came in a later term of its leader");
   } else if (auto* answer = std::get_if<replog::Promised>(&message)) {
     bool is_stored = answer->granted && answer->first < in_memory;
     if (is_stored) coverage_.count("a promise told from a store");

@@ -90,6 +90,15 @@ Plan plan_of(const LogRunOptions& options) {
                                   .first_after = milliseconds(200),
                                   .rest = milliseconds(500),
                                   .patience = milliseconds(300)};
+  // Copies come long after their question, into other terms.
+  Random copies(options.seed ^ 0x01d);
+  if (copies.chance(1, 3)) {
+    plan.network.slow_max = seconds(4);
+    plan.network.slow_permille = std::max<std::uint64_t>(plan.network.slow_permille, 20);
+    if (copies.chance(1, 2)) plan.network.double_permille = 200;
+  }
+  // Leaders refuse what they have no room for.
+  if (copies.chance(1, 4)) plan.cluster.limits.pipeline.queue_bytes_max = 200;
   // Every second run has small limits, so that answers come in parts, memory is released, and
   // values wait for room.
   if (random.chance(1, 2)) return plan;
@@ -324,6 +333,7 @@ class LogRun {
                              [this] { return are_equal(); })) {
       return "";
     }
+    if (cluster_.leader() == nullptr) return "nobody leads although the faults ended long ago";
     for (LogMember& member : cluster_.members()) {
       if (!cluster_.is_member(member)) continue;
       if (end_of(member) == cluster_.checker().chosen_end()) continue;

@@ -54,6 +54,27 @@ TEST_CASE("an append that came again is told where it stands", "[replog][forward
   CHECK(member.core.acceptor().end() == Position(3));
 }
 
+TEST_CASE("an append for which the leader had no room is refused for good", "[replog][forward]") {
+  CoreOptions narrow = Replica::options();
+  narrow.pipeline.flight_entries_max = 1;
+  narrow.pipeline.queue_bytes_max = 1;
+  Replica member({.entries = {}}, narrow);
+  member.lead();
+  member.hear(two, Forward{ballot(1), {{1, bytes("goes out")}, {2, bytes("waits")}}});
+  member.hear(two, Forward{ballot(1), {{3, bytes("fills the queue")}}});
+  Forward forward{ballot(1), {{4, bytes("has no room")}}};
+  const std::vector refused{
+      Forwarded{ballot(1), {failed_item(4, Errc::overloaded, Outcome::not_applied)}}};
+  REQUIRE(answers_to(member, two, forward) == refused);
+
+  // There is room again, and its caller was told that it did not happen.
+  for (std::uint64_t at = 2; at < 5; ++at) {
+    member.hear(two, Replica::accepted(ballot(1), at, at + 1));
+  }
+  CHECK(answers_to(member, two, forward) == refused);
+  CHECK(member.core.acceptor().end() == member.core.chosen_end());
+}
+
 TEST_CASE("a leader that was restarted cannot tell what it did with an append before",
           "[replog][forward]") {
   Replica member({.promised = ballot(3), .entries = {}});
@@ -102,6 +123,22 @@ TEST_CASE("only the leader that was asked can say that an append did not happen"
 
   // Nor does one that is not that leader say anything.
   CHECK(member.hear(three, Forward{ballot(3, 2), {{6, bytes("y")}}}).empty());
+}
+
+TEST_CASE("a late refusal of an append does not make it be sent once more", "[replog][forward]") {
+  Replica member;
+  member.hear(two, Replica::beat(ballot(3, 2), 1));
+  member.append({5, bytes("x"), 0});
+  Forwarded refusal{ballot(3, 2), {failed_item(5, Errc::no_leader, Outcome::not_applied)}};
+  member.hear(two, refusal);
+  REQUIRE(sent<Forward>(member.hear(three, Replica::beat(ballot(4, 3), 1)).now).size() == 1);
+
+  // The copy of the refusal speaks of ballot 3.2. The leader of 4.3 may have carried it out.
+  CHECK(member.hear(two, refusal).empty());
+  Effects effects = member.hear(two, Replica::beat(ballot(5, 2), 1));
+  CHECK(sent<Forward>(effects.now).empty());
+  REQUIRE(only<AppendFailed>(effects.now).size() == 1);
+  CHECK(only<AppendFailed>(effects.now)[0].error.outcome == Outcome::maybe);
 }
 
 TEST_CASE("a late refusal of a command does not make it be sent once more", "[replog][forward]") {

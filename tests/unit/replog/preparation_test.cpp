@@ -79,6 +79,25 @@ TEST_CASE("answers of strangers, of other ballots and without progress are ignor
   CHECK_FALSE(preparation.take(two, answer_of({}, 2, 2, 2)));
 }
 
+TEST_CASE("what a learner promises is kept, and does not count", "[replog][preparation]") {
+  const NodeId four{4};
+  std::vector<Member> members;
+  for (NodeId id : {one, two, three, four}) {
+    MemberRole role = id == four ? MemberRole::learner : MemberRole::voter;
+    members.push_back(Member{.id = id, .incarnation = id.value(), .role = role, .endpoint = {}});
+  }
+  // As it may come from one that was a voter when it was asked.
+  Preparation preparation(Configuration(Position{}, std::move(members), NodeId(5)), mine,
+                          Position(1));
+  preparation.take(one, answer_of({}, 1, 1, 1));
+  preparation.take(four, answer_of({entry(1, ballot(3), "x")}, 1, 2, 2));
+  CHECK_FALSE(preparation.has_quorum());
+  CHECK(said(preparation.open_values(Position(1), 0)) == Texts{"x"});
+
+  preparation.take(two, answer_of({}, 1, 1, 1));
+  CHECK(preparation.has_quorum());
+}
+
 TEST_CASE("the furthest that anyone knows to be chosen is where proposing begins",
           "[replog][preparation]") {
   Preparation preparation(of_three, mine, Position(1));
