@@ -17,6 +17,7 @@ struct LogClientMessage {
     range @8 :Range;
     failed @9 :Failed;
   }
+  timeoutMs @10 :UInt32;  # Of a call: how long whoever asks still waits. 0: it does not say.
 
   struct Welcome {
     # Comes after Hello, and again whenever the leader changes. No host: nobody is known to lead, or

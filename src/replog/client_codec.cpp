@@ -97,6 +97,7 @@ ClientMessage read_message(Wire::Reader from, Decoding& decoding) {
   ClientMessage message;
   message.tag = from.getTag();
   message.body = read_body(decoding, from);
+  message.timeout_ms = from.getTimeoutMs();
   return message;
 }
 
@@ -105,6 +106,7 @@ ClientMessage read_message(Wire::Reader from, Decoding& decoding) {
 Bytes encode(const ClientMessage& message) {
   return wire::encode_as<Wire>([&](Wire::Builder to) {
     to.setTag(message.tag);
+    to.setTimeoutMs(message.timeout_ms);
     std::visit([&](const auto& body) { put(to, body); }, message.body);
   });
 }

@@ -1,6 +1,7 @@
 #include "replog/client_core.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/metrics.hpp"
 
@@ -43,14 +44,17 @@ void ClientCore::on_call(Time now, std::uint64_t tag, ClientBody call, ClientAct
   appends_ += append != nullptr ? 1 : 0;
   bytes_ += bytes;
   auto at = calls_.emplace_hint(calls_.end(), tag, Call{std::move(call), bytes});
-  if (timeout <= Duration::zero()) {
-    in_order_.emplace_back(now + options_.request_timeout, tag);
+  Call& opened = at->second;
+  opened.is_in_order = timeout <= Duration::zero();
+  if (opened.is_in_order) {
+    opened.deadline = now + options_.request_timeout;
+    in_order_.emplace_back(opened.deadline, tag);
   } else if (timeout < time_never - now) {
-    at->second.deadline = now + timeout;
-    out_of_order_.emplace(now + timeout, tag);
+    opened.deadline = now + timeout;
+    out_of_order_.emplace(opened.deadline, tag);
   }
   waiting_.push_back(tag);
-  send_waiting(actions);
+  send_waiting(now, actions);
 }
 
 void ClientCore::dial(ClientActions& actions) {
@@ -72,7 +76,8 @@ void ClientCore::on_open(ClientActions& actions) {
 
 void ClientCore::on_message(Time now, ClientMessage message, ClientActions& actions) {
   if (message.tag == 0) {
-    if (auto* welcome = std::get_if<ClientWelcome>(&message.body)) on_welcome(*welcome, actions);
+    if (auto* welcome = std::get_if<ClientWelcome>(&message.body))
+      on_welcome(now, *welcome, actions);
     if (auto* failed = std::get_if<ClientFailed>(&message.body)) {
       on_refusal(now, failed->error, actions);
     }
@@ -91,7 +96,7 @@ void ClientCore::on_message(Time now, ClientMessage message, ClientActions& acti
   move_on(actions);
 }
 
-void ClientCore::on_welcome(const ClientWelcome& welcome, ClientActions& actions) {
+void ClientCore::on_welcome(Time now, const ClientWelcome& welcome, ClientActions& actions) {
   if (state_ == State::greeting) {
     state_ = State::open;
     backoff_ = backoff_min;
@@ -99,7 +104,7 @@ void ClientCore::on_welcome(const ClientWelcome& welcome, ClientActions& actions
   }
   better_ = welcome.leads || welcome.leader == at_ ? Endpoint{} : welcome.leader;
   move_on(actions);
-  send_waiting(actions);
+  send_waiting(now, actions);
 }
 
 // The member will not serve us: another may.
@@ -144,14 +149,22 @@ void ClientCore::rest(Time now) {
   backoff_ = std::min(backoff_ * 2, backoff_max);
 }
 
-void ClientCore::send_waiting(ClientActions& actions) {
+// Rounded up: the client's own clock gives a call up first. What does not fit waits for ever.
+std::uint32_t ClientCore::timeout_of(Time now, const Call& call) {
+  constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
+  if (call.deadline == time_never) return 0;
+  auto left = std::max<std::int64_t>((call.deadline - now).count(), 0) / 1000 + 1;
+  return left > most ? 0 : static_cast<std::uint32_t>(left);
+}
+
+void ClientCore::send_waiting(Time now, ClientActions& actions) {
   if (state_ != State::open || !better_.host.empty()) return;
   for (; !waiting_.empty(); waiting_.pop_front()) {
     auto call = calls_.find(waiting_.front());
     if (call == calls_.end()) continue;
     call->second.is_sent = true;
     sent_calls_ += 1;
-    ClientMessage message{call->first, {}};
+    ClientMessage message{call->first, {}, timeout_of(now, call->second)};
     // An append is not sent twice: its bytes may go.
     message.body = is_append(call->second.body) ? std::exchange(call->second.body, ClientAppend{})
                                                 : call->second.body;
@@ -192,7 +205,7 @@ void ClientCore::finish(std::uint64_t tag, Result<ClientBody> answer, ClientActi
   auto call = calls_.find(tag);
   bytes_ -= call->second.bytes;
   if (call->second.is_sent) sent_calls_ -= 1;
-  if (call->second.deadline != time_never) out_of_order_.erase({call->second.deadline, tag});
+  if (!call->second.is_in_order) out_of_order_.erase({call->second.deadline, tag});
   calls_.erase(call);
   // Those that are over need no alarm.
   while (!in_order_.empty() &&

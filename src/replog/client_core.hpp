@@ -59,13 +59,15 @@ class ClientCore {
     ClientBody body;
     std::size_t bytes = 0;
     bool is_sent = false;
-    Time deadline = time_never;  // Of its own; else it stands in `in_order_`.
+    Time deadline = time_never;
+    bool is_in_order = true;  // Its deadline stands in `in_order_`; else in `out_of_order_`.
   };
 
+  static std::uint32_t timeout_of(Time now, const Call&);
   void dial(ClientActions&);
-  void on_welcome(const ClientWelcome&, ClientActions&);
+  void on_welcome(Time now, const ClientWelcome&, ClientActions&);
   void on_refusal(Time now, const Error&, ClientActions&);
-  void send_waiting(ClientActions&);
+  void send_waiting(Time now, ClientActions&);
   void move_on(ClientActions&);
   void rest(Time now);
   void give_up(std::uint64_t tag, Errc why, ClientActions&);

@@ -57,6 +57,9 @@ using ClientBody = std::variant<ClientHello, ClientWelcome, ClientAppend, Client
 struct ClientMessage {
   std::uint64_t tag = 0;
   ClientBody body;
+  // Of a call: how long the client still waits. A member that cannot answer by then need not hold
+  // the call any longer, nor propose what it asks. 0: it does not say.
+  std::uint32_t timeout_ms = 0;
   friend bool operator==(const ClientMessage&, const ClientMessage&) = default;
 };
 

@@ -30,51 +30,56 @@ void ClientService::on_message(SessionId session, Bytes bytes) {
   if (!message) return refuse(session, std::move(message).error());
   bool is_welcome = sessions_[session] || std::holds_alternative<ClientHello>(message->body);
   if (!is_welcome) return refuse(session, Error{Errc::protocol, "a client says Hello first"});
-  std::visit([&](auto&& body) { take(session, message->tag, std::move(body)); },
-             std::move(message->body));
+  const Asked asked{session, message->tag, std::chrono::milliseconds(message->timeout_ms)};
+  std::visit([&](auto&& body) { take(asked, std::move(body)); }, std::move(message->body));
 }
 
-void ClientService::take(SessionId session, std::uint64_t, ClientHello&& hello) {
+void ClientService::take(const Asked& asked, ClientHello&& hello) {
   ClusterUid ours = driver_.cluster();
   if (hello.cluster != ours) {
-    return refuse(session, Error{Errc::wrong_cluster, "this is a member of another cluster"});
+    return refuse(asked.session, Error{Errc::wrong_cluster, "this is a member of another cluster"});
   }
-  sessions_[session] = true;
-  welcome(session);
+  sessions_[asked.session] = true;
+  welcome(asked.session);
 }
 
-void ClientService::take(SessionId session, std::uint64_t tag, ClientAppend&& append) {
-  auto promise = answer_later<Position>(
-      session, tag, [](Position at) -> ClientBody { return ClientAppended{at}; });
-  gathered_.push_back(AppendCall{std::move(append.data), 0, std::move(promise)});
+void ClientService::take(const Asked& asked, ClientAppend&& append) {
+  auto promise =
+      answer_later<Position>(asked, [](Position at) -> ClientBody { return ClientAppended{at}; });
+  AppendCall call{std::move(append.data), 0, std::move(promise)};
+  call.options.timeout = asked.timeout;
+  gathered_.push_back(std::move(call));
   if (gathered_.size() == 1) host_.post(lifeline_.guard([this] { hand_on(); }));
 }
 
-void ClientService::take(SessionId session, std::uint64_t tag, ClientRead&& read) {
+void ClientService::take(const Asked& asked, ClientRead&& read) {
   std::size_t bytes = std::min<std::size_t>(read.bytes_max, client_read_bytes_max);
-  auto entries = driver_.read(read.from, read.to, bytes);
-  if (!entries) return answer(session, tag, ClientFailed{std::move(entries).error()});
-  answer(session, tag, ClientEntries{*std::move(entries)});
+  auto promise = answer_later<std::vector<Entry>>(
+      asked,
+      [](std::vector<Entry> entries) -> ClientBody { return ClientEntries{std::move(entries)}; });
+  driver_.read(read.from, read.to, bytes, std::move(promise), {.timeout = asked.timeout});
 }
 
-void ClientService::take(SessionId session, std::uint64_t tag, ClientCatchUp&&) {
-  driver_.catch_up(answer_later<LogRange>(
-      session, tag, [](LogRange range) -> ClientBody { return ClientRange{range}; }));
+void ClientService::take(const Asked& asked, ClientCatchUp&&) {
+  auto promise = answer_later<LogRange>(
+      asked, [](LogRange range) -> ClientBody { return ClientRange{range}; });
+  driver_.catch_up(std::move(promise), {.timeout = asked.timeout});
 }
 
 // What only members say.
 template <class Other>
-void ClientService::take(SessionId session, std::uint64_t, Other&&) {
-  refuse(session, Error{Errc::protocol, "a client does not say this"});
+void ClientService::take(const Asked& asked, Other&&) {
+  refuse(asked.session, Error{Errc::protocol, "a client does not say this"});
 }
 
 template <class T, class Answer>
-Promise<T> ClientService::answer_later(SessionId session, std::uint64_t tag, Answer to_body) {
+Promise<T> ClientService::answer_later(const Asked& asked, Answer to_body) {
   Promise<T> promise;
-  promise.op().then(lifeline_.guard([this, session, tag, to_body](Result<T> result) {
-    answer(session, tag,
-           result ? to_body(*std::move(result)) : ClientFailed{std::move(result).error()});
-  }));
+  promise.op().then(
+      lifeline_.guard([this, session = asked.session, tag = asked.tag, to_body](Result<T> result) {
+        answer(session, tag,
+               result ? to_body(*std::move(result)) : ClientFailed{std::move(result).error()});
+      }));
   return promise;
 }
 

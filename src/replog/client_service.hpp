@@ -28,14 +28,20 @@ class ClientService final : private runtime::SessionHandler {
   void on_message(runtime::SessionId, Bytes message) override;
   void on_close(runtime::SessionId, const Error& why) override;
 
-  void take(runtime::SessionId, std::uint64_t tag, ClientHello&&);
-  void take(runtime::SessionId, std::uint64_t tag, ClientAppend&&);
-  void take(runtime::SessionId, std::uint64_t tag, ClientRead&&);
-  void take(runtime::SessionId, std::uint64_t tag, ClientCatchUp&&);
+  // Who asked, and how long they wait for an answer; 0: they do not say.
+  struct Asked {
+    runtime::SessionId session;
+    std::uint64_t tag = 0;
+    Duration timeout{};
+  };
+  void take(const Asked&, ClientHello&&);
+  void take(const Asked&, ClientAppend&&);
+  void take(const Asked&, ClientRead&&);
+  void take(const Asked&, ClientCatchUp&&);
   template <class Other>
-  void take(runtime::SessionId, std::uint64_t tag, Other&&);
+  void take(const Asked&, Other&&);
   template <class T, class Answer>
-  Promise<T> answer_later(runtime::SessionId, std::uint64_t tag, Answer to_body);
+  Promise<T> answer_later(const Asked&, Answer to_body);
 
   void hand_on();
   void welcome(runtime::SessionId);

@@ -78,7 +78,7 @@ TEST_CASE("a client says whose log it means before it asks anything", "[replog][
 
   client.actions.clear();
   client.say(0, ClientWelcome{.leader = {}, .leads = true});
-  CHECK(client.sent() == std::vector<ClientMessage>{{1, ClientAppend{bytes("x")}}});
+  CHECK(client.sent() == std::vector<ClientMessage>{{1, ClientAppend{bytes("x")}, 10'001}});
 }
 
 TEST_CASE("a client that reached a follower moves to the leader before it asks",
@@ -190,7 +190,7 @@ TEST_CASE("a call that is cancelled is not sent, and one that was sent may have 
   CHECK(client.done(1)->answer.error().outcome == Outcome::not_applied);
   client.connect();
   client.append(2);
-  CHECK(client.sent() == std::vector<ClientMessage>{{2, ClientAppend{bytes("x")}}});
+  CHECK(client.sent() == std::vector<ClientMessage>{{2, ClientAppend{bytes("x")}, 10'001}});
   client.core.on_cancel(2, client.actions);
   REQUIRE(client.done(2) != nullptr);
   CHECK(client.done(2)->answer.error().outcome == Outcome::maybe);
@@ -225,4 +225,20 @@ TEST_CASE("every error of a member reaches its client", "[replog][log_client]") 
     ClientMessage told{5, ClientFailed{{static_cast<Errc>(code), "why", Outcome::maybe}}};
     CHECK(decode_client_message(encode(told)).value() == told);
   }
+}
+
+TEST_CASE("a member is told how long a client still waits", "[replog][client]") {
+  Client client;
+  client.core.on_call(client.now, 1, ClientCatchUp{}, client.actions, 300ms);
+  client.core.on_call(client.now, 2, ClientCatchUp{}, client.actions, Duration::max());
+  client.now += 100ms;
+  client.wake();
+  client.core.on_open(client.actions);
+  client.actions.clear();
+  client.say(0, ClientWelcome{.leader = {}, .leads = true});
+  client.core.on_call(client.now, 3, ClientCatchUp{}, client.actions, 50ms);
+
+  std::vector<std::uint32_t> told;
+  for (const ClientMessage& one : client.sent()) told.push_back(one.timeout_ms);
+  CHECK(told == std::vector<std::uint32_t>{201, 0, 51});
 }
