@@ -1,11 +1,16 @@
-// How fast the keys' state is by itself, on one core: what each replica does with each entry.
+// How fast the keys' state is by itself, on one core: what each replica does with each entry; and
+// the registry on three replicas, through the log.
 //
-//   registry_bench [--seconds S] [--keys N] [--only NAME]
+//   registry_bench [--seconds S] [--keys N] [--only NAME] [--directory DIR]
+//
+// Loads whose names begin with "log_" go through the log: --only log runs all of those. Their files
+// are in DIR, whose disk decides.
 //
 // Watches: puts, each of which is told to and taken by its watchers. One JSON line for each load.
 // Rates are of processor time, so a busy machine changes them little; `limit` is the rate of the
 // same run at which the allocator makes and frees a record of that size.
 #include <malloc.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +22,7 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "bench/registry/through_log.hpp"
 #include "registry/keys_state.hpp"
 #include "registry/watch_hub.hpp"
 
@@ -30,6 +36,7 @@ struct Settings {
   double seconds = 1;
   std::uint64_t keys = 1'000'000;
   std::string only;
+  std::string directory = "/tmp";
 };
 
 double cpu_seconds() {
@@ -260,12 +267,24 @@ int main(int argc, char** argv) {
       settings.keys = std::strtoull(argv[i + 1], nullptr, 10);
     } else if (name == "--only") {
       settings.only = argv[i + 1];
+    } else if (name == "--directory") {
+      settings.directory = argv[i + 1];
     } else {
-      std::fprintf(stderr, "registry_bench [--seconds S] [--keys N] [--only NAME]\n");
+      std::fprintf(stderr,
+                   "registry_bench [--seconds S] [--keys N] [--only NAME] [--directory DIR]\n");
       return 2;
     }
   }
-  bench_state(settings);
-  bench_watches(settings);
+  const bool is_through_log = settings.only.starts_with("log");
+  if (!is_through_log) {
+    bench_state(settings);
+    bench_watches(settings);
+  }
+  if (is_through_log || settings.only.empty()) {
+    bench::run_through_log(
+        {.seconds = settings.seconds,
+         .directory = settings.directory + "/registry_bench." + std::to_string(::getpid()),
+         .only = settings.only == "log" ? "" : settings.only});
+  }
   return 0;
 }
