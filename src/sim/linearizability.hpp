@@ -79,7 +79,8 @@ HistoryVerdict check_linearizable(const std::vector<Operation<Model>>& history,
   std::map<std::string, std::vector<std::size_t>> keys;
   for (std::size_t i = 0; i < history.size(); ++i) keys[Model::key(history[i].call)].push_back(i);
   HistoryVerdict whole{.kind = HistoryVerdict::Kind::linearizable, .operations = {}};
-  for (const auto& [key, members] : keys) {
+  for (const auto& one : keys) {
+    const std::vector<std::size_t>& members = one.second;
     std::vector<detail::Interval> intervals;
     std::vector<std::size_t> unanswered;
     for (std::size_t i : members) {
