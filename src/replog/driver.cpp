@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/compression.hpp"
 #include "base/metrics.hpp"
+#include "replog/only_data.hpp"
 
 namespace cluster::replog {
 namespace {
@@ -45,22 +45,6 @@ CoreOptions core_options(const LogOptions& options, const Identity& identity,
 }
 
 }  // namespace
-
-Result<std::vector<Entry>> only_data(std::vector<LogEntry> entries) {
-  std::vector<Entry> shown;
-  shown.reserve(entries.size());
-  for (LogEntry& entry : entries) {
-    Value& value = entry.value;
-    if (!is_data(value.kind) || value.is_bare) continue;
-    if (value.kind == Kind::packed) {
-      auto whole = decompress(value.data.view(), entry_size_limit);
-      if (!whole) return std::move(whole).error();
-      value.data = *std::move(whole);
-    }
-    shown.push_back(Entry{entry.position, std::move(value.data)});
-  }
-  return shown;
-}
 
 // One observer of entries. Its next batch is read when it has returned from the last.
 struct Driver::Tail {

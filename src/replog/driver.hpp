@@ -76,9 +76,6 @@ struct DriverSnapshots {
 // What an open append costs beside its data.
 inline constexpr std::size_t append_overhead = 128;
 
-// What applications see of them.
-Result<std::vector<Entry>> only_data(std::vector<LogEntry> entries);
-
 class Driver {
  public:
   // `publish` is called with each new snapshot.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "replog/driver.hpp"
+#include "replog/only_data.hpp"
 
 namespace cluster::replog {
 namespace {

@@ -257,13 +257,18 @@ class DirectoryFiles final : public SnapshotFiles {
   explicit DirectoryFiles(std::string directory) : directory_(std::move(directory)) {}
 
   Result<std::vector<SnapshotOffered>> recover() override {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
+      if (entry.path().extension() != ".snapshot") fs::remove(entry.path(), ignored);
+    }
+    return list();
+  }
+
+  std::vector<SnapshotOffered> list() const {
     std::vector<SnapshotOffered> found;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
-      if (entry.path().extension() != ".snapshot") {
-        fs::remove(entry.path(), ignored);
-        continue;
-      }
+      if (entry.path().extension() != ".snapshot") continue;
       // To the last byte: a state machine cannot go back once half of one is in it.
       Reader reader(entry.path().string());
       if (!reader.open()) continue;
@@ -343,6 +348,10 @@ Result<std::unique_ptr<SnapshotFiles>> open_snapshot_files(const std::string& di
     if (auto synced = sync_directory(parent); !synced) return std::move(synced).error();
   }
   return std::unique_ptr<SnapshotFiles>(std::make_unique<DirectoryFiles>(directory));
+}
+
+Result<std::vector<SnapshotOffered>> list_snapshots(const std::string& directory) {
+  return DirectoryFiles(directory).list();
 }
 
 }  // namespace cluster::replog

@@ -43,4 +43,8 @@ class SnapshotFiles {
 // Files in `directory`, which is made when missing.
 Result<std::unique_ptr<SnapshotFiles>> open_snapshot_files(const std::string& directory);
 
+// Those in `directory` that are whole to the last byte, the newest first; none where there is no
+// such directory. Changes nothing.
+Result<std::vector<SnapshotOffered>> list_snapshots(const std::string& directory);
+
 }  // namespace cluster::replog
