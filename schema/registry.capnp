@@ -142,3 +142,28 @@ struct Command {
     beginTerm @11 :BeginTerm;
   }
 }
+
+# One part of a snapshot of the whole state: the head first, then rows in the order of their keys (the
+# history's oldest first), then the end. Read for ever, as commands are.
+struct StateHead {
+  version @0 :UInt32;
+  applied @1 :UInt64;
+  cluster @2 :UInt64;
+  frameworksMade @3 :UInt64;
+  digestVersion @4 :UInt32;
+  digestLow @5 :UInt64;
+  digestHigh @6 :UInt64;
+}
+
+struct StatePart {
+  union {
+    none @0 :Void;                # What an empty message would be: never valid.
+    head @1 :StateHead;
+    agents @2 :List(AgentRecord);
+    frameworks @3 :List(FrameworkRecord);
+    tasks @4 :List(TaskRecord);
+    history @5 :List(TaskRecord);
+    jobs @6 :List(JobRecord);
+    end @7 :Void;
+  }
+}

@@ -44,6 +44,7 @@ struct NodeOptions {
     Duration election_timeout = std::chrono::milliseconds(600);
     Duration heartbeat_interval = std::chrono::milliseconds(60);
     std::uint64_t seed = 0;  // Of elections' randomness; 0: taken from the system.
+    SnapshotPolicy snapshots;  // Of the cluster's state, which then stands for its entries.
   };
 
   std::optional<Master> master;

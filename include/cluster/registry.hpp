@@ -4,10 +4,14 @@
 // Threads: a `RegistryState` belongs to whoever applies it; `apply` and reads happen on one thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,6 +22,8 @@
 #include "cluster/job.hpp"
 #include "cluster/resources.hpp"
 #include "cluster/result.hpp"
+#include "cluster/state_machine.hpp"
+#include "cluster/table.hpp"
 #include "cluster/task.hpp"
 #include "cluster/types.hpp"
 
@@ -193,8 +199,70 @@ struct RegistryLimits {
   std::size_t removed_frameworks_kept = 100;
 };
 
+// What a table finds a record by.
+struct KeyOfRecord {
+  const AgentId& operator()(const AgentRecord& agent) const { return agent.id; }
+  const FrameworkId& operator()(const FrameworkRecord& framework) const { return framework.id; }
+  const TaskKey& operator()(const TaskRecord& task) const { return task.key; }
+  const JobId& operator()(const JobRecord& job) const { return job.spec.id; }
+};
+
+// Ended and acknowledged tasks, oldest first. A copy shares the records, which never change.
+class TaskHistory {
+ public:
+  class Iterator {
+   public:
+    using iterator_category = std::bidirectional_iterator_tag;
+    using value_type = TaskRecord;
+    using difference_type = std::ptrdiff_t;
+    using reference = const TaskRecord&;
+    using pointer = const TaskRecord*;
+
+    Iterator() = default;
+    reference operator*() const { return **at_; }
+    pointer operator->() const { return at_->get(); }
+    Iterator& operator++() { return ++at_, *this; }
+    Iterator operator++(int) { return Iterator(at_++); }
+    Iterator& operator--() { return --at_, *this; }
+    Iterator operator--(int) { return Iterator(at_--); }
+    friend bool operator==(const Iterator&, const Iterator&) = default;
+
+   private:
+    friend class TaskHistory;
+    using Base = std::deque<std::shared_ptr<const TaskRecord>>::const_iterator;
+    explicit Iterator(Base at) : at_(at) {}
+    Base at_;
+  };
+
+  Iterator begin() const { return Iterator(rows_.begin()); }
+  Iterator end() const { return Iterator(rows_.end()); }
+  std::reverse_iterator<Iterator> rbegin() const { return std::reverse_iterator(end()); }
+  std::reverse_iterator<Iterator> rend() const { return std::reverse_iterator(begin()); }
+  std::size_t size() const { return rows_.size(); }
+  bool empty() const { return rows_.empty(); }
+  const TaskRecord& operator[](std::size_t i) const { return *rows_[i]; }
+  const TaskRecord& front() const { return *rows_.front(); }
+
+  void push_back(TaskRecord task) {
+    rows_.push_back(std::make_shared<const TaskRecord>(std::move(task)));
+  }
+  void pop_front() { rows_.pop_front(); }
+
+  friend bool operator==(const TaskHistory& a, const TaskHistory& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
+
+ private:
+  std::deque<std::shared_ptr<const TaskRecord>> rows_;
+};
+
 class RegistryState {
  public:
+  using Agents = Table<AgentRecord, KeyOfRecord>;
+  using Frameworks = Table<FrameworkRecord, KeyOfRecord>;
+  using Tasks = Table<TaskRecord, KeyOfRecord>;
+  using Jobs = Table<JobRecord, KeyOfRecord>;
+
   explicit RegistryState(RegistryLimits limits = {});
 
   // Applies one command. Pure: the same commands at the same positions give the same state
@@ -206,15 +274,11 @@ class RegistryState {
   // Of the tables below; equal states have equal digests, whatever the order of their making.
   std::array<std::uint64_t, 2> digest() const { return digest_; }
 
-  const std::map<AgentId, AgentRecord>& agents() const { return agents_; }
-  const std::map<FrameworkId, FrameworkRecord>& frameworks() const { return frameworks_; }
-  const std::map<TaskKey, TaskRecord>& tasks() const {
-    return tasks_;
-  }  // Open, and ended but unacknowledged.
-  const std::deque<TaskRecord>& history() const {
-    return history_;
-  }  // Ended and acknowledged, oldest first.
-  const std::map<JobId, JobRecord>& jobs() const { return jobs_; }
+  const Agents& agents() const { return agents_; }
+  const Frameworks& frameworks() const { return frameworks_; }
+  const Tasks& tasks() const { return tasks_; }  // Open, and ended but unacknowledged.
+  const TaskHistory& history() const { return history_; }
+  const Jobs& jobs() const { return jobs_; }
 
   const AgentRecord* find(const AgentId&) const;
   const FrameworkRecord* find(const FrameworkId&) const;
@@ -224,18 +288,25 @@ class RegistryState {
   ClusterUid cluster() const { return cluster_; }  // Of the first term; none before.
   std::uint64_t frameworks_made() const { return frameworks_made_; }  // Ever: a source of new ids.
 
+  // A view of this state for another thread; cheap, however large the state.
+  SnapshotJob begin_snapshot();
+  // The state that a snapshot was taken of, by this version or an older one. `corrupt` where the
+  // bytes are not those, `unsupported` where a newer version took it.
+  static Result<RegistryState> restore(SnapshotReader&, RegistryLimits limits = {});
+
  private:
-  friend struct RegistryApply;  // src/registry/apply.cpp
+  friend struct RegistryApply;     // src/registry/apply.cpp
+  friend struct RegistrySnapshot;  // src/registry/state_snapshot.cpp
 
   RegistryLimits limits_;
   Position applied_;
   ClusterUid cluster_;
   std::array<std::uint64_t, 2> digest_{};
-  std::map<AgentId, AgentRecord> agents_;
-  std::map<FrameworkId, FrameworkRecord> frameworks_;
-  std::map<TaskKey, TaskRecord> tasks_;
-  std::deque<TaskRecord> history_;
-  std::map<JobId, JobRecord> jobs_;
+  Agents agents_;
+  Frameworks frameworks_;
+  Tasks tasks_;
+  TaskHistory history_;
+  Jobs jobs_;
   std::uint64_t frameworks_made_ = 0;
 
   // What follows from the above, kept so that no command scans a table. Not in the digest.

@@ -18,8 +18,10 @@ Duration ping_interval_of(const NodeOptions::Master& options) {
   return std::min<Duration>(options.agent_timeout / 5, std::chrono::seconds(1));
 }
 
-LogOptions log_options(const NodeOptions::Master& options) {
+LogOptions log_options(const NodeOptions::Master& options, StateMachine& state_machine) {
   LogOptions log;
+  log.state_machine = &state_machine;
+  log.snapshots = options.snapshots;
   log.directory = options.directory;
   log.cluster = options.cluster;
   log.self = options.self;
@@ -50,9 +52,10 @@ Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
     return Error{Errc::invalid_argument,
                  "a master needs a runtime that delivers on its node thread"};
   }
-  auto log = replog::open_listening(host, log_options(options));
+  auto registry = std::make_unique<registry::RegistryDriver>(host);
+  auto log = replog::open_listening(host, log_options(options, *registry));
   if (!log) return std::move(log).error();
-  auto node = std::make_unique<MasterNode>(host, *std::move(log));
+  auto node = std::make_unique<MasterNode>(host, std::move(registry), *std::move(log));
   master::MasterOptions master{.self = node->log_->self(),
                                .cluster = replog::cluster_of(*node->log_),
                                .members = options.members,
@@ -64,11 +67,12 @@ Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
   return node;
 }
 
-MasterNode::MasterNode(runtime::Host& host, Log log)
+MasterNode::MasterNode(runtime::Host& host, std::unique_ptr<registry::RegistryDriver> registry,
+                       Log log)
     : host_(host),
       listener_(replog::listener_of(log)),
-      log_(std::move(log)),
-      registry_(std::make_unique<registry::RegistryDriver>(host, *log_)) {
+      registry_(std::move(registry)),
+      log_(std::move(log)) {
   runtime::run_on_node(host_, [this] { endpoint_ = host_.transport().endpoint(listener_); });
 }
 
@@ -79,8 +83,8 @@ MasterNode::~MasterNode() {
     jobs_.reset();
     master_.reset();
   });
-  registry_.reset();
   log_.reset();  // Its listener with it.
+  registry_.reset();
 }
 
 void MasterNode::begin(master::MasterOptions options) {

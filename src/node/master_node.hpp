@@ -1,5 +1,5 @@
-// One master, composed: a listener that its parts share, the log, the registry that follows it, the
-// master on both, and the scheduler of jobs while this master leads.
+// One master, composed: a listener that its parts share, the log, the registry that is its state
+// machine, the master on both, and the scheduler of jobs while this master leads.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,8 @@ class MasterNode {
   // Any thread but the node thread, as for `stop` and destruction.
   static Result<std::unique_ptr<MasterNode>> start(runtime::Host&, const NodeOptions::Master&,
                                                    const std::string& version);
-  MasterNode(runtime::Host&, Log);
+  // The log is of this registry.
+  MasterNode(runtime::Host&, std::unique_ptr<registry::RegistryDriver>, Log);
   MasterNode(const MasterNode&) = delete;
   MasterNode& operator=(const MasterNode&) = delete;
   ~MasterNode();
@@ -45,8 +46,8 @@ class MasterNode {
   runtime::Host& host_;
   runtime::ListenerId listener_;
   Endpoint endpoint_;
-  std::optional<Log> log_;
   std::unique_ptr<registry::RegistryDriver> registry_;
+  std::optional<Log> log_;
   std::unique_ptr<master::MasterDriver> master_;
   std::unique_ptr<scheduler::JobScheduler> jobs_;
   std::function<void(const Error&)> on_failed_;

@@ -17,22 +17,12 @@ std::vector<RegistryEvent> RegistryState::apply(Position at, const RegistryComma
   return one.take_events();
 }
 
-namespace {
-
-template <class Key, class Row>
-const Row* find_row(const std::map<Key, Row>& rows, const Key& key) {
-  auto at = rows.find(key);
-  return at == rows.end() ? nullptr : &at->second;
-}
-
-}  // namespace
-
-const AgentRecord* RegistryState::find(const AgentId& id) const { return find_row(agents_, id); }
+const AgentRecord* RegistryState::find(const AgentId& id) const { return agents_.get(id); }
 const FrameworkRecord* RegistryState::find(const FrameworkId& id) const {
-  return find_row(frameworks_, id);
+  return frameworks_.get(id);
 }
-const TaskRecord* RegistryState::find(const TaskKey& key) const { return find_row(tasks_, key); }
-const JobRecord* RegistryState::find(const JobId& id) const { return find_row(jobs_, id); }
+const TaskRecord* RegistryState::find(const TaskKey& key) const { return tasks_.get(key); }
+const JobRecord* RegistryState::find(const JobId& id) const { return jobs_.get(id); }
 
 // Events.
 
@@ -63,14 +53,14 @@ void RegistryApply::refuse(RegistryEvent named, std::string message) {
 void RegistryApply::on(const RegisterAgent& command) {
   const AgentRecord& agent = command.agent;
   if (!agent.id) return refuse({.agent = agent.id}, "an agent needs an id");
-  auto [at, is_new] = state_.agents_.try_emplace(agent.id);
-  if (!is_new) {
-    registry::subtract(state_.digest_, registry::row_of(at->second));
-    state_.lost_agents_.erase({at->second.since, agent.id});
+  AgentRecord row = agent;
+  row.state = AgentRecord::State::registered;
+  if (const AgentRecord* known = state_.find(agent.id)) {
+    state_.lost_agents_.erase({known->since, agent.id});
+    change(state_.agents_, agent.id, [&](AgentRecord& old) { old = std::move(row); });
+  } else {
+    insert(state_.agents_, std::move(row));
   }
-  at->second = agent;
-  at->second.state = AgentRecord::State::registered;
-  registry::add(state_.digest_, registry::row_of(at->second));
   tell(Kind::agent_registered, agent.id);
 }
 
@@ -79,14 +69,12 @@ void RegistryApply::on(const BeginTerm& command) {
 }
 
 void RegistryApply::on(const LoseAgent& command) {
-  auto agent = state_.agents_.find(command.agent);
-  if (agent == state_.agents_.end()) {
-    return refuse({.agent = command.agent}, "no such agent is known");
-  }
-  if (agent->second.state == AgentRecord::State::lost) {
+  const AgentRecord* agent = state_.find(command.agent);
+  if (agent == nullptr) return refuse({.agent = command.agent}, "no such agent is known");
+  if (agent->state == AgentRecord::State::lost) {
     return refuse({.agent = command.agent}, "the agent is lost already");
   }
-  change(agent->second, [&](AgentRecord& row) {
+  change(state_.agents_, command.agent, [&](AgentRecord& row) {
     row.state = AgentRecord::State::lost;
     row.since = command.at;
   });
@@ -97,14 +85,14 @@ void RegistryApply::on(const LoseAgent& command) {
   if (named != state_.tasks_of_agent_.end()) {
     const std::set<TaskKey> keys = named->second;  // Ending an orphan takes it out.
     for (const TaskKey& key : keys) {
-      auto task = state_.tasks_.find(key);
-      if (phase(task->second) == TaskPhase::ended) continue;
+      const TaskRecord& task = *state_.find(key);
+      if (phase(task) == TaskPhase::ended) continue;
       TaskStatus status{.state = TaskState::lost,
-                        .sequence = task->second.status.sequence + registry::lost_sequence_step,
+                        .sequence = task.status.sequence + registry::lost_sequence_step,
                         .reason = "agent_lost",
                         .message = command.reason,
                         .at = command.at};
-      end(task, TaskEvent::agent_lost, status);
+      end(key, TaskEvent::agent_lost, status);
     }
   }
   trim_lost_agents();
@@ -115,18 +103,17 @@ void RegistryApply::on(const LoseAgent& command) {
 void RegistryApply::on(const RegisterFramework& command) {
   const FrameworkRecord& framework = command.framework;
   if (!framework.id) return refuse({.framework = framework.id}, "a framework needs an id");
-  auto [at, is_new] = state_.frameworks_.try_emplace(framework.id, framework);
-  if (is_new) {
-    at->second.state = FrameworkRecord::State::active;
-    registry::add(state_.digest_, registry::row_of(at->second));
-    registry::subtract(state_.digest_, registry::frameworks_made_row_of(state_.frameworks_made_));
-    ++state_.frameworks_made_;
-    registry::add(state_.digest_, registry::frameworks_made_row_of(state_.frameworks_made_));
-  } else if (at->second.state == FrameworkRecord::State::removed) {
+  const FrameworkRecord* known = state_.find(framework.id);
+  if (known == nullptr) {
+    FrameworkRecord row = framework;
+    row.state = FrameworkRecord::State::active;
+    insert(state_.frameworks_, std::move(row));
+    count_framework();
+  } else if (known->state == FrameworkRecord::State::removed) {
     return refuse({.framework = framework.id},
                   "the framework was removed; it must subscribe as a new one");
   } else {
-    change(at->second, [&](FrameworkRecord& row) {
+    change(state_.frameworks_, framework.id, [&](FrameworkRecord& row) {
       row.name = framework.name;
       row.role = framework.role;
       row.failover_timeout = framework.failover_timeout;
@@ -135,12 +122,18 @@ void RegistryApply::on(const RegisterFramework& command) {
   tell(Kind::framework_registered, framework.id);
 }
 
+void RegistryApply::count_framework() {
+  registry::subtract(state_.digest_, registry::frameworks_made_row_of(state_.frameworks_made_));
+  ++state_.frameworks_made_;
+  registry::add(state_.digest_, registry::frameworks_made_row_of(state_.frameworks_made_));
+}
+
 void RegistryApply::on(const RemoveFramework& command) {
-  auto framework = state_.frameworks_.find(command.framework);
-  if (framework == state_.frameworks_.end()) {
+  const FrameworkRecord* framework = state_.find(command.framework);
+  if (framework == nullptr) {
     return refuse({.framework = command.framework}, "no such framework is known");
   }
-  if (framework->second.state == FrameworkRecord::State::removed) {
+  if (framework->state == FrameworkRecord::State::removed) {
     return refuse({.framework = command.framework}, "the framework is removed already");
   }
   // Phases are taken before the record changes: afterwards all its open tasks are orphans.
@@ -149,7 +142,7 @@ void RegistryApply::on(const RemoveFramework& command) {
        at != state_.tasks_.end() && at->first.framework == command.framework; ++at) {
     tasks.emplace_back(at->first, phase(at->second));
   }
-  change(framework->second, [&](FrameworkRecord& row) {
+  change(state_.frameworks_, command.framework, [&](FrameworkRecord& row) {
     row.state = FrameworkRecord::State::removed;
     row.since = command.at;
   });
@@ -157,12 +150,11 @@ void RegistryApply::on(const RemoveFramework& command) {
   tell(Kind::framework_removed, command.framework);
 
   for (const auto& [key, before] : tasks) {
-    auto task = state_.tasks_.find(key);
     if (registry::step(before, TaskEvent::framework_removed) == TaskPhase::history) {
-      to_history(task);
+      to_history(key);
     } else if (before == TaskPhase::open) {
-      change(task->second, [](TaskRecord& row) { row.kill_requested = true; });
-      tell(Kind::task_kill_requested, task->second);
+      change(state_.tasks_, key, [](TaskRecord& row) { row.kill_requested = true; });
+      tell(Kind::task_kill_requested, *state_.find(key));
     }
   }
   trim_removed_frameworks();
@@ -206,14 +198,14 @@ void RegistryApply::on(const LaunchTask& command) {
                    .job = task.job ? task.job->job : JobId()},
                   std::move(problem));
   }
-  auto at = state_.tasks_.emplace(task.key, task).first;
-  at->second.status.task = task.key.task;
-  at->second.status.agent = task.agent;
-  at->second.acknowledged = false;
-  at->second.kill_requested = false;
-  registry::add(state_.digest_, registry::row_of(at->second));
+  TaskRecord row = task;
+  row.status.task = task.key.task;
+  row.status.agent = task.agent;
+  row.acknowledged = false;
+  row.kill_requested = false;
+  const TaskRecord& made = insert(state_.tasks_, std::move(row));
   state_.tasks_of_agent_[task.agent].insert(task.key);
-  tell(Kind::task_launched, at->second);
+  tell(Kind::task_launched, made);
   if (task.job) piece_launched(*task.job, task.key.task);
 }
 
@@ -223,10 +215,11 @@ void RegistryApply::on(const KillTask& command) {
     return refuse({.framework = command.key.framework, .task = command.key},
                   std::string(registry::why_not(now, TaskEvent::kill)));
   }
-  TaskRecord& task = state_.tasks_.find(command.key)->second;
   // Told again when it is asked for again: the first kill may not have reached the agent.
-  if (!task.kill_requested) change(task, [](TaskRecord& row) { row.kill_requested = true; });
-  tell(Kind::task_kill_requested, task);
+  if (!state_.find(command.key)->kill_requested) {
+    change(state_.tasks_, command.key, [](TaskRecord& row) { row.kill_requested = true; });
+  }
+  tell(Kind::task_kill_requested, *state_.find(command.key));
 }
 
 void RegistryApply::on(const EndTask& command) {
@@ -236,7 +229,7 @@ void RegistryApply::on(const EndTask& command) {
     return refuse(named, std::string(registry::why_not(now, TaskEvent::end)));
   }
   if (!is_terminal(command.status.state)) return refuse(named, "that state is not an end");
-  end(state_.tasks_.find(command.key), TaskEvent::end, command.status);
+  end(command.key, TaskEvent::end, command.status);
 }
 
 void RegistryApply::on(const AcknowledgeTask& command) {
@@ -245,28 +238,27 @@ void RegistryApply::on(const AcknowledgeTask& command) {
     return refuse({.framework = command.key.framework, .task = command.key},
                   std::string(registry::why_not(now, TaskEvent::acknowledge)));
   }
-  to_history(state_.tasks_.find(command.key));
+  to_history(command.key);
 }
 
 // The end of an open task, whoever brought it about. An orphan's end needs no acknowledgement.
-void RegistryApply::end(Tasks::iterator at, TaskEvent event, const TaskStatus& status) {
-  auto next = registry::step(phase(at->second), event);
-  CLUSTER_CHECK(next, "only an open task ends", at->first.framework, at->first.task);
-  change(at->second, [&](TaskRecord& row) {
+void RegistryApply::end(const TaskKey& key, TaskEvent event, const TaskStatus& status) {
+  auto next = registry::step(phase(key), event);
+  CLUSTER_CHECK(next, "only an open task ends", key.framework, key.task);
+  change(state_.tasks_, key, [&](TaskRecord& row) {
     row.status = status;
     row.status.task = row.key.task;
     row.status.agent = row.agent;
   });
-  tell(Kind::task_ended, at->second);
-  if (at->second.job) piece_ended(at->second);
-  if (*next == TaskPhase::history) to_history(at);
+  const TaskRecord& task = *state_.find(key);
+  tell(Kind::task_ended, task);
+  if (task.job) piece_ended(task);
+  if (*next == TaskPhase::history) to_history(key);
 }
 
 // The spec goes: nobody runs the task again, and the history's size should not depend on it.
-void RegistryApply::to_history(Tasks::iterator at) {
-  registry::subtract(state_.digest_, registry::row_of(at->second));
-  TaskRecord task = std::move(at->second);
-  state_.tasks_.erase(at);
+void RegistryApply::to_history(const TaskKey& key) {
+  TaskRecord task = erase(state_.tasks_, key);
   auto named = state_.tasks_of_agent_.find(task.agent);
   named->second.erase(task.key);
   if (named->second.empty()) state_.tasks_of_agent_.erase(named);
@@ -290,9 +282,7 @@ void RegistryApply::trim_lost_agents() {
       ++at;
       continue;
     }
-    auto agent = state_.agents_.find(at->second);
-    registry::subtract(state_.digest_, registry::row_of(agent->second));
-    state_.agents_.erase(agent);
+    erase(state_.agents_, at->second);
     at = lost.erase(at);
   }
 }
@@ -306,9 +296,7 @@ void RegistryApply::trim_removed_frameworks() {
       ++at;
       continue;
     }
-    auto framework = state_.frameworks_.find(at->second);
-    registry::subtract(state_.digest_, registry::row_of(framework->second));
-    state_.frameworks_.erase(framework);
+    erase(state_.frameworks_, at->second);
     at = removed.erase(at);
   }
 }

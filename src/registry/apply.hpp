@@ -5,8 +5,10 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/check.hpp"
 #include "cluster/registry.hpp"
 #include "registry/digest.hpp"
 #include "registry/lifecycle.hpp"
@@ -15,7 +17,6 @@ namespace cluster {
 
 // Lives for one command. `on` is called once.
 struct RegistryApply {
-  using Tasks = std::map<TaskKey, TaskRecord>;
   using Kind = RegistryEvent::Kind;
 
   RegistryApply(RegistryState& state, Position at) : state_(state), at_(at) {}
@@ -42,31 +43,47 @@ struct RegistryApply {
   void tell(Kind, const JobId&);
   void refuse(RegistryEvent named, std::string message);
 
+  void count_framework();
+
   // Tasks.
   registry::TaskPhase phase(const TaskRecord&) const;
   registry::TaskPhase phase(const TaskKey&) const;
   std::string problem_of_launch(const TaskRecord&) const;
-  void end(Tasks::iterator, registry::TaskEvent, const TaskStatus&);
-  void to_history(Tasks::iterator);
+  void end(const TaskKey&, registry::TaskEvent, const TaskStatus&);
+  void to_history(const TaskKey&);
 
   // Jobs (apply_jobs.cpp).
   std::string problem_of_ref(const JobRef&) const;
   void piece_launched(const JobRef&, const TaskId&);
   void piece_ended(const TaskRecord&);
-  void settle(JobRecord&, WallTime);  // Ends a job that has come to its end.
-  void change_job(JobRecord&, auto change);
+  void settle(const JobId&, WallTime);  // Ends a job that has come to its end.
+  void change_job(const JobId&, auto change);
 
   // Limits.
   void trim_lost_agents();
   void trim_removed_frameworks();
   void trim_ended_jobs();
 
-  // Changes a row and the digest with it.
-  template <class Row, class Change>
-  void change(Row& row, Change body) {
-    registry::subtract(state_.digest_, registry::row_of(row));
-    body(row);
+  // Changes a row that is there, and the digest with it.
+  template <class Rows, class Change>
+  void change(Rows& rows, const typename Rows::Key& key, Change body) {
+    auto* row = rows.change(key);
+    CLUSTER_CHECK(row != nullptr, "a row that is changed is there");
+    registry::subtract(state_.digest_, registry::row_of(*row));
+    body(*row);
+    registry::add(state_.digest_, registry::row_of(*row));
+  }
+  template <class Rows, class Row>
+  Row& insert(Rows& rows, Row row) {
     registry::add(state_.digest_, registry::row_of(row));
+    return rows.insert(std::move(row));
+  }
+  template <class Rows>
+  auto erase(Rows& rows, const typename Rows::Key& key) {
+    auto row = rows.erase(key);
+    CLUSTER_CHECK(row.has_value(), "a row that is erased is there");
+    registry::subtract(state_.digest_, registry::row_of(*row));
+    return *std::move(row);
   }
 
   RegistryState& state_;

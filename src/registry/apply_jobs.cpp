@@ -10,8 +10,8 @@
 
 namespace cluster {
 
-void RegistryApply::change_job(JobRecord& job, auto body) {
-  change(job, [&](JobRecord& row) {
+void RegistryApply::change_job(const JobId& job, auto body) {
+  change(state_.jobs_, job, [&](JobRecord& row) {
     body(row);
     row.revision = at_.value();
   });
@@ -33,7 +33,7 @@ std::string RegistryApply::problem_of_ref(const JobRef& ref) const {
 }
 
 void RegistryApply::piece_launched(const JobRef& ref, const TaskId& task) {
-  JobRecord& job = state_.jobs_.find(ref.job)->second;
+  JobRecord& job = *state_.jobs_.change(ref.job);
   JobTask& piece = job.tasks[ref.stage][ref.index];
   registry::subtract(state_.digest_, registry::row_of(ref.job, ref.stage, ref.index, piece));
   piece.state = JobTask::State::launched;
@@ -41,7 +41,7 @@ void RegistryApply::piece_launched(const JobRef& ref, const TaskId& task) {
   piece.task = task;
   registry::add(state_.digest_, registry::row_of(ref.job, ref.stage, ref.index, piece));
   ++state_.job_counts_[ref.job].launched;
-  change_job(job, [](JobRecord&) {});
+  change_job(ref.job, [](JobRecord&) {});
   tell(Kind::job_changed, ref.job);
 }
 
@@ -85,9 +85,9 @@ std::string why_failed(const StageSpec& stage, std::uint32_t index, const JobTas
 
 void RegistryApply::piece_ended(const TaskRecord& task) {
   const JobRef& ref = *task.job;
-  auto at = state_.jobs_.find(ref.job);
-  CLUSTER_CHECK(at != state_.jobs_.end(), "a job outlives its launched tasks", ref.job);
-  JobRecord& job = at->second;
+  JobRecord* found = state_.jobs_.change(ref.job);
+  CLUSTER_CHECK(found != nullptr, "a job outlives its launched tasks", ref.job);
+  JobRecord& job = *found;
   JobTask& piece = job.tasks[ref.stage][ref.index];
   CLUSTER_CHECK(piece.state == JobTask::State::launched && piece.task == task.key.task,
                 "a launched task is the one that its piece waits for", ref.job, task.key.task);
@@ -101,18 +101,19 @@ void RegistryApply::piece_ended(const TaskRecord& task) {
   --counts.launched;
   if (piece.state == JobTask::State::succeeded) --counts.open;
 
-  change_job(job, [&](JobRecord& row) {
+  change_job(ref.job, [&](JobRecord& row) {
     if (piece.state != JobTask::State::failed) return;
     row.state = JobState::stopping;
     row.message = why_failed(stage, ref.index, piece, task.status);
   });
-  settle(job, task.status.at);
+  settle(ref.job, task.status.at);
   tell(Kind::job_changed, ref.job);
   trim_ended_jobs();
 }
 
-void RegistryApply::settle(JobRecord& job, WallTime now) {
-  const RegistryState::JobCounts& counts = state_.job_counts_[job.spec.id];
+void RegistryApply::settle(const JobId& id, WallTime now) {
+  const JobRecord& job = *state_.find(id);
+  const RegistryState::JobCounts& counts = state_.job_counts_[id];
   JobState next = job.state;
   if (job.state == JobState::active && job.spec.kind == JobKind::batch && counts.open == 0) {
     next = JobState::succeeded;
@@ -125,12 +126,12 @@ void RegistryApply::settle(JobRecord& job, WallTime now) {
     }
   }
   if (next == job.state) return;
-  change(job, [&](JobRecord& row) {
+  change(state_.jobs_, id, [&](JobRecord& row) {
     row.state = next;
     row.ended_at = now;
   });
-  state_.ended_jobs_.emplace(now, job.spec.id);
-  state_.job_counts_.erase(job.spec.id);
+  state_.ended_jobs_.emplace(now, id);
+  state_.job_counts_.erase(id);
 }
 
 void RegistryApply::on(const SubmitJob& command) {
@@ -144,13 +145,9 @@ void RegistryApply::on(const SubmitJob& command) {
     }
     return tell(Kind::job_submitted, spec.id);  // The same again is no error and no change.
   }
-  JobRecord& job = state_.jobs_[spec.id];
-  job.spec = spec;
-  job.submitted_at = command.at;
-  job.revision = at_.value();
+  JobRecord job{.spec = spec, .submitted_at = command.at, .revision = at_.value()};
   RegistryState::JobCounts& counts = state_.job_counts_[spec.id];
   registry::add(state_.digest_, registry::row_of(spec));
-  registry::add(state_.digest_, registry::row_of(job));
   for (const StageSpec& stage : spec.stages) {
     job.tasks.emplace_back(stage.instances);
     counts.open += stage.instances;
@@ -159,13 +156,14 @@ void RegistryApply::on(const SubmitJob& command) {
                     registry::row_of(spec.id, job.tasks.size() - 1, index, JobTask()));
     }
   }
+  insert(state_.jobs_, std::move(job));
   tell(Kind::job_submitted, spec.id);
 }
 
 void RegistryApply::on(const StopJob& command) {
-  auto at = state_.jobs_.find(command.job);
-  if (at == state_.jobs_.end()) return refuse({.job = command.job}, "no such job is known");
-  JobRecord& job = at->second;
+  const JobRecord* known = state_.find(command.job);
+  if (known == nullptr) return refuse({.job = command.job}, "no such job is known");
+  const JobRecord& job = *known;
   if (is_terminal(job.state)) {
     return refuse({.job = command.job},
                   "the job has ended already: it " +
@@ -173,11 +171,11 @@ void RegistryApply::on(const StopJob& command) {
                       std::string(to_string(job.state)));
   }
   if (job.state == JobState::active) {
-    change_job(job, [&](JobRecord& row) {
+    change_job(command.job, [&](JobRecord& row) {
       row.state = JobState::stopping;
       row.message = command.reason;
     });
-    settle(job, command.at);
+    settle(command.job, command.at);
   }
   tell(Kind::job_changed, command.job);
   trim_ended_jobs();
@@ -185,16 +183,14 @@ void RegistryApply::on(const StopJob& command) {
 
 void RegistryApply::trim_ended_jobs() {
   while (state_.ended_jobs_.size() > state_.limits_.ended_jobs_kept) {
-    auto at = state_.jobs_.find(state_.ended_jobs_.begin()->second);
-    registry::subtract(state_.digest_, registry::row_of(at->second.spec));
-    registry::subtract(state_.digest_, registry::row_of(at->second));
-    for (std::size_t stage = 0; stage < at->second.tasks.size(); ++stage) {
-      for (std::size_t index = 0; index < at->second.tasks[stage].size(); ++index) {
-        registry::subtract(state_.digest_, registry::row_of(at->first, stage, index,
-                                                            at->second.tasks[stage][index]));
+    const JobRecord job = erase(state_.jobs_, state_.ended_jobs_.begin()->second);
+    registry::subtract(state_.digest_, registry::row_of(job.spec));
+    for (std::size_t stage = 0; stage < job.tasks.size(); ++stage) {
+      for (std::size_t index = 0; index < job.tasks[stage].size(); ++index) {
+        registry::subtract(state_.digest_,
+                           registry::row_of(job.spec.id, stage, index, job.tasks[stage][index]));
       }
     }
-    state_.jobs_.erase(at);
     state_.ended_jobs_.erase(state_.ended_jobs_.begin());
   }
 }

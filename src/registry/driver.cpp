@@ -7,10 +7,13 @@
 
 namespace cluster::registry {
 
-// Shared with the log's observer, which may outlive the driver. Node thread only, but for `host`.
+// Node thread only, but for `host`.
 struct RegistryDriver::Body {
-  Body(runtime::Host& its_host, RegistryLimits limits)
-      : host(its_host), logger(its_host.logger().with_part("registry")), state(limits) {}
+  Body(runtime::Host& its_host, RegistryLimits its_limits)
+      : host(its_host),
+        logger(its_host.logger().with_part("registry")),
+        limits(its_limits),
+        state(its_limits) {}
 
   void apply(const std::vector<Entry>& entries) {
     for (const Entry& entry : entries) {
@@ -51,6 +54,7 @@ struct RegistryDriver::Body {
 
   runtime::Host& host;
   Logger logger;
+  const RegistryLimits limits;
   RegistryState state;
   Position applied;
   std::vector<Observer> observers;
@@ -58,23 +62,56 @@ struct RegistryDriver::Body {
   std::uint64_t entries_applied = 0;
   std::uint64_t entries_skipped = 0;
   std::uint64_t commands_refused = 0;
+  std::uint64_t restores = 0;
 };
 
-RegistryDriver::RegistryDriver(runtime::Host& host, const Follow& follow, RegistryLimits limits)
-    : host_(host), body_(std::make_shared<Body>(host, limits)) {
-  follow(Position(1), [weak = std::weak_ptr<Body>(body_)](const std::vector<Entry>& entries) {
-    auto body = weak.lock();
-    if (!body) return;
-    if (body->host.on_node_thread()) return body->apply(entries);
-    // A host that drops the callback unrun destroys the promise, which ends the wait as well.
-    std::promise<void> done;
-    std::future<void> over = done.get_future();
-    body->host.post([body, &entries, done = std::move(done)]() mutable {
-      body->apply(entries);
-      done.set_value();
-    });
-    over.wait();
+namespace {
+
+// Does `f` on the node thread and waits for it. False where that thread is gone.
+template <class F>
+bool on_node(runtime::Host& host, F f) {
+  if (host.on_node_thread()) {
+    f();
+    return true;
+  }
+  // A host that drops the callback unrun destroys the promise, which ends the wait as well.
+  auto has_run = std::make_shared<bool>(false);
+  std::promise<void> done;
+  std::future<void> over = done.get_future();
+  host.post([f, has_run, done = std::move(done)]() mutable {
+    f();
+    *has_run = true;
+    done.set_value();
   });
+  over.wait();
+  return *has_run;
+}
+
+}  // namespace
+
+RegistryDriver::RegistryDriver(runtime::Host& host, RegistryLimits limits)
+    : host_(host), body_(std::make_shared<Body>(host, limits)) {}
+
+void RegistryDriver::apply(const std::vector<Entry>& entries) {
+  on_node(host_, [&entries, body = body_] { body->apply(entries); });
+}
+
+Result<SnapshotJob> RegistryDriver::begin_snapshot() {
+  Result<SnapshotJob> job = Error{Errc::closed, "the registry was closed"};
+  on_node(host_, [&job, body = body_] { job = body->state.begin_snapshot(); });
+  return job;
+}
+
+// The state is made where the log calls; the node thread only takes it over.
+Result<void> RegistryDriver::restore(SnapshotReader& reader) {
+  auto restored = RegistryState::restore(reader, body_->limits);
+  if (!restored) return std::move(restored).error();
+  on_node(host_, [&restored, body = body_] {
+    body->state = *std::move(restored);
+    body->applied = body->state.applied();
+    ++body->restores;
+  });
+  return {};
 }
 
 RegistryDriver::~RegistryDriver() {
@@ -112,6 +149,7 @@ Metrics RegistryDriver::metrics() const {
               body_->entries_skipped),
       counter("commands_refused_total", "Commands that did not fit the state.",
               body_->commands_refused),
+      counter("restores_total", "Snapshots that the state was taken from.", body_->restores),
       gauge("applied_position", "Log position of the last entry applied or skipped.",
             body_->applied.value()),
       gauge("agents", "Agents kept, lost ones included.", state.agents().size()),

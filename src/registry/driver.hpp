@@ -1,5 +1,5 @@
-// Keeps a `RegistryState` up to date with the log: follows it from its first entry, decodes, and
-// applies on the node thread, where the state is read.
+// Keeps a `RegistryState` up to date with the log: its state machine, which decodes entries and
+// applies them on the node thread, where the state is read.
 //
 // Entries are applied one batch at a time: where the log delivers on another thread, that thread
 // waits until the node thread has applied what it brought, so no queue grows between the two.
@@ -15,34 +15,30 @@
 #include "cluster/log.hpp"
 #include "cluster/metrics.hpp"
 #include "cluster/registry.hpp"
+#include "cluster/state_machine.hpp"
 #include "runtime/host.hpp"
 
 namespace cluster::registry {
 
-class RegistryDriver {
+class RegistryDriver final : public StateMachine {
  public:
-  using EntryObserver = std::function<void(const std::vector<Entry>&)>;
-  using Follow = std::function<void(Position from, EntryObserver)>;
   // Called after each entry, with what it changed; with nothing for a skipped one. It may read
-  // `state()`, and subscribe; it must not destroy the driver.
+  // `state()`, and subscribe; it must not destroy the driver. What a snapshot brought has no
+  // events.
   using Observer = std::function<void(Position, const std::vector<RegistryEvent>&)>;
 
-  // Any thread. The log may end before the driver, and the driver before the log.
-  RegistryDriver(runtime::Host& host, Log& log, RegistryLimits limits = {})
-      : RegistryDriver(
-            host,
-            [&log](Position from, EntryObserver observer) {
-              log.follow(from, std::move(observer));
-            },
-            limits) {}
-
-  // The same over whatever delivers entries as `Log::follow` does.
-  RegistryDriver(runtime::Host& host, const Follow& follow, RegistryLimits limits = {});
-
-  ~RegistryDriver();  // Any thread; nothing is applied, and no observer called, afterwards.
+  // Any thread. Outlives the log that it is the state machine of.
+  explicit RegistryDriver(runtime::Host& host, RegistryLimits limits = {});
+  ~RegistryDriver()
+      override;  // Any thread; nothing is applied, and no observer called, afterwards.
 
   RegistryDriver(const RegistryDriver&) = delete;
   RegistryDriver& operator=(const RegistryDriver&) = delete;
+
+  // For the log.
+  void apply(const std::vector<Entry>&) override;
+  Result<SnapshotJob> begin_snapshot() override;
+  Result<void> restore(SnapshotReader&) override;
 
   // What follows is for the node thread only.
   const RegistryState& state() const;

@@ -109,6 +109,7 @@ class Member {
       listener_ = *opened;
       endpoint = host_.transport().endpoint(listener_);
     });
+    registry_ = std::make_unique<registry::RegistryDriver>(host_);
     auto opened = replog::open_on(host_, listener_,
                                   {.directory = directory,
                                    .cluster = driver_cluster,
@@ -117,10 +118,10 @@ class Member {
                                    .listen = listen,
                                    .queue_bytes_max = log_queue_max,
                                    .election_timeout = election_timeout,
-                                   .heartbeat_interval = milliseconds(50)});
+                                   .heartbeat_interval = milliseconds(50),
+                                   .state_machine = registry_.get()});
     REQUIRE(opened);
     log.emplace(*std::move(opened));
-    registry_ = std::make_unique<registry::RegistryDriver>(host_, *log);
     runtime::run_on_node(host_, [&] {
       master_ = std::make_unique<master::MasterDriver>(
           host_, listener_, *log, *registry_,
@@ -134,8 +135,8 @@ class Member {
   }
   ~Member() {
     runtime::run_on_node(host_, [&] { master_.reset(); });
-    registry_.reset();
     log.reset();
+    registry_.reset();
     runtime::run_on_node(host_, [&] { host_.transport().stop_listening(listener_); });
   }
 

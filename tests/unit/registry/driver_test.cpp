@@ -9,6 +9,7 @@
 #include "runtime/transport.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/registry/commands.hpp"
+#include "tests/unit/registry/snapshot_text.hpp"
 
 using namespace cluster;
 using namespace cluster::test;
@@ -71,19 +72,6 @@ class NodeThreadHost final : public runtime::Host {
   std::thread thread_;
 };
 
-// What `Log::follow` would be given.
-struct FollowedLog {
-  RegistryDriver::Follow follow() {
-    return [this](Position from, RegistryDriver::EntryObserver its_observer) {
-      begin = from;
-      observer = std::move(its_observer);
-    };
-  }
-
-  Position begin;
-  RegistryDriver::EntryObserver observer;
-};
-
 Entry entry(std::uint64_t position, const RegistryCommand& command) {
   return {.position = Position(position), .data = encode(command)};
 }
@@ -102,8 +90,7 @@ TEST_CASE(
     "observer returns",
     "[registry][driver]") {
   NodeThreadHost host;
-  FollowedLog log;
-  RegistryDriver driver(host, log.follow());
+  RegistryDriver driver(host);
   std::vector<Position> seen;
   bool on_node_thread = true;
   runtime::run_on_node(host, [&] {
@@ -115,10 +102,9 @@ TEST_CASE(
     });
   });
 
-  log.observer({entry(2, RegisterAgent{agent_record("a1")}),
+  driver.apply({entry(2, RegisterAgent{agent_record("a1")}),
                 entry(5, RegisterFramework{framework_record("f")})});
 
-  CHECK(log.begin == Position(1));
   CHECK(seen == std::vector{Position(2), Position(5)});
   CHECK(on_node_thread);
   runtime::run_on_node(host, [&] {
@@ -131,10 +117,9 @@ TEST_CASE(
 
 TEST_CASE("a batch that is delivered on the node thread is applied at once", "[registry][driver]") {
   NodeThreadHost host;
-  FollowedLog log;
-  RegistryDriver driver(host, log.follow());
+  RegistryDriver driver(host);
   runtime::run_on_node(host, [&] {
-    log.observer({entry(1, RegisterAgent{agent_record("a1")})});
+    driver.apply({entry(1, RegisterAgent{agent_record("a1")})});
     CHECK(driver.applied() == Position(1));
   });
 }
@@ -142,8 +127,7 @@ TEST_CASE("a batch that is delivered on the node thread is applied at once", "[r
 TEST_CASE("an entry that cannot be decoded is logged, counted and passed over",
           "[registry][driver]") {
   NodeThreadHost host;
-  FollowedLog log;
-  RegistryDriver driver(host, log.follow());
+  RegistryDriver driver(host);
   std::vector<std::pair<Position, std::size_t>> seen;
   runtime::run_on_node(host, [&] {
     driver.subscribe([&](Position at, const std::vector<RegistryEvent>& events) {
@@ -151,7 +135,7 @@ TEST_CASE("an entry that cannot be decoded is logged, counted and passed over",
     });
   });
 
-  log.observer({Entry{.position = Position(3), .data = Bytes(ByteView("garbage"))},
+  driver.apply({Entry{.position = Position(3), .data = Bytes(ByteView("garbage"))},
                 entry(4, LoseAgent{AgentId("nobody"), "", wall(1)})});
 
   CHECK(seen == std::vector{std::pair{Position(3), std::size_t{0}},
@@ -165,20 +149,25 @@ TEST_CASE("an entry that cannot be decoded is logged, counted and passed over",
   });
 }
 
-TEST_CASE("entries that come after the driver's end do no harm", "[registry][driver]") {
+TEST_CASE("a driver that restores another's snapshot goes on from there as the other does",
+          "[registry][driver]") {
   NodeThreadHost host;
-  FollowedLog log;
-  int calls = 0;
-  {
-    RegistryDriver driver(host, log.follow());
-    runtime::run_on_node(host, [&] {
-      driver.subscribe([&](Position, const std::vector<RegistryEvent>&) { ++calls; });
-    });
-    log.observer({entry(1, RegisterAgent{agent_record("a1")})});
-  }
+  RegistryDriver one(host);
+  RegistryDriver other(host);
+  one.apply({entry(2, RegisterAgent{agent_record("a1")}),
+             entry(5, RegisterFramework{framework_record("f")})});
+  auto job = one.begin_snapshot();
+  REQUIRE(job);
+  one.apply({entry(6, RegisterAgent{agent_record("later")})});
+  SnapshotText text;
+  REQUIRE((*job)(text));
 
-  log.observer({entry(2, RegisterAgent{agent_record("a2")})});
-  runtime::run_on_node(host, [&] { log.observer({entry(3, RegisterAgent{agent_record("a3")})}); });
-
-  CHECK(calls == 1);
+  REQUIRE(other.restore(text));
+  runtime::run_on_node(host, [&] {
+    CHECK(other.applied() == Position(5));
+    CHECK(other.state().agents().size() == 1);
+    CHECK(metric(other, "cluster_registry_restores_total") == 1);
+  });
+  other.apply({entry(6, RegisterAgent{agent_record("later")})});
+  runtime::run_on_node(host, [&] { CHECK(same_tables(one.state(), other.state())); });
 }

@@ -1,0 +1,116 @@
+#include "registry/state_part.hpp"
+#include "schema/registry.capnp.h"
+#include "wire/common_codec.hpp"
+
+namespace cluster::registry {
+namespace {
+
+namespace schema = cluster::schema::registry;
+using wire::Decoding;
+
+constexpr std::uint32_t version = 1;
+
+template <class Fill>
+Bytes encode_part(Fill fill) {
+  return wire::encode_as<schema::StatePart>(fill);
+}
+
+template <class Row, class List>
+void write_rows(const RowRefs<Row>& rows, List to) {
+  for (unsigned i = 0; i < to.size(); ++i) wire::write(to[i], *rows[i]);
+}
+
+template <class Row, class List>
+std::vector<Row> read_rows(Decoding& decoding, List in) {
+  std::vector<Row> rows;
+  rows.reserve(in.size());
+  for (const auto& row : in) rows.push_back(wire::read(decoding, row));
+  return rows;
+}
+
+StateHead read_head(schema::StateHead::Reader in) {
+  return {.applied = Position(in.getApplied()),
+          .cluster = ClusterUid(in.getCluster()),
+          .frameworks_made = in.getFrameworksMade(),
+          .digest_version = in.getDigestVersion(),
+          .digest = {in.getDigestLow(), in.getDigestHigh()}};
+}
+
+// What a newer version may have added, which is no damage.
+struct ReadPart {
+  StatePart part;
+  std::string newer;
+};
+
+ReadPart read_part(schema::StatePart::Reader in, Decoding& decoding) {
+  using Part = schema::StatePart;
+  switch (in.which()) {
+    case Part::NONE: decoding.fail("it is empty"); return {};
+    case Part::HEAD:
+      if (in.getHead().getVersion() > version) {
+        return {{}, "its version is " + std::to_string(in.getHead().getVersion())};
+      }
+      return {read_head(in.getHead()), {}};
+    case Part::AGENTS: return {read_rows<AgentRecord>(decoding, in.getAgents()), {}};
+    case Part::FRAMEWORKS: return {read_rows<FrameworkRecord>(decoding, in.getFrameworks()), {}};
+    case Part::TASKS: return {read_rows<TaskRecord>(decoding, in.getTasks()), {}};
+    case Part::HISTORY: return {HistoryRows{read_rows<TaskRecord>(decoding, in.getHistory())}, {}};
+    case Part::JOBS: return {read_rows<JobRecord>(decoding, in.getJobs()), {}};
+    case Part::END: return {StateEnd{}, {}};
+  }
+  return {{}, "a part of it is of an unknown kind"};
+}
+
+}  // namespace
+
+Bytes encode(const StateHead& head) {
+  return encode_part([&](schema::StatePart::Builder root) {
+    auto to = root.initHead();
+    to.setVersion(version);
+    to.setApplied(head.applied.value());
+    to.setCluster(head.cluster.value());
+    to.setFrameworksMade(head.frameworks_made);
+    to.setDigestVersion(head.digest_version);
+    to.setDigestLow(head.digest[0]);
+    to.setDigestHigh(head.digest[1]);
+  });
+}
+Bytes encode(const RowRefs<AgentRecord>& rows) {
+  return encode_part([&](schema::StatePart::Builder root) {
+    write_rows(rows, root.initAgents(wire::list_size(rows)));
+  });
+}
+Bytes encode(const RowRefs<FrameworkRecord>& rows) {
+  return encode_part([&](schema::StatePart::Builder root) {
+    write_rows(rows, root.initFrameworks(wire::list_size(rows)));
+  });
+}
+Bytes encode(const RowRefs<TaskRecord>& rows) {
+  return encode_part([&](schema::StatePart::Builder root) {
+    write_rows(rows, root.initTasks(wire::list_size(rows)));
+  });
+}
+Bytes encode(const HistoryRefs& rows) {
+  return encode_part([&](schema::StatePart::Builder root) {
+    write_rows(rows.tasks, root.initHistory(wire::list_size(rows.tasks)));
+  });
+}
+Bytes encode(const RowRefs<JobRecord>& rows) {
+  return encode_part([&](schema::StatePart::Builder root) {
+    write_rows(rows, root.initJobs(wire::list_size(rows)));
+  });
+}
+Bytes encode(const StateEnd&) {
+  return encode_part([](schema::StatePart::Builder root) { root.setEnd(); });
+}
+
+Result<StatePart> decode_state_part(ByteView bytes) {
+  auto read = wire::decode_as<schema::StatePart>(bytes, Errc::corrupt,
+                                                 "part of the cluster's state", read_part);
+  if (!read) return std::move(read).error();
+  if (read->newer.empty()) return std::move(read->part);
+  return Error{Errc::unsupported,
+               "a newer version wrote the cluster's state: " + read->newer + "; start that one"};
+}
+
+}  // namespace cluster::registry
