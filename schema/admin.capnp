@@ -136,6 +136,35 @@ struct Metric {
   value @3 :Float64;
 }
 
+struct BackupBegun {
+  cluster @0 :UInt64;
+  member @1 :UInt64;
+  first @2 :UInt64;
+  end @3 :UInt64;
+  term @4 :UInt64;
+  hasSnapshot @5 :Bool;
+  snapshotId @6 :UInt64;
+  snapshotSize @7 :UInt64;
+  snapshotChecksum @8 :UInt32;
+}
+
+struct ReadSnapshot {
+  id @0 :UInt64;
+  offset @1 :UInt64;
+  sizeMax @2 :UInt32;
+}
+
+struct ReadEntries {
+  from @0 :UInt64;
+  to @1 :UInt64;
+  sizeMax @2 :UInt32;
+}
+
+struct LogEntry {
+  position @0 :UInt64;
+  data @1 :Data;
+}
+
 struct AdminMessage {
   id @0 :UInt64;
   union {
@@ -170,5 +199,10 @@ struct AdminMessage {
     joinToken @29 :Text;
     leader @30 :Leader;
     metrics @31 :List(Metric);
+    beginBackup @32 :Void;
+    readSnapshot @33 :ReadSnapshot;
+    readEntries @34 :ReadEntries;
+    backupBegun @35 :BackupBegun;
+    logEntries @36 :List(LogEntry);
   }
 }

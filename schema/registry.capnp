@@ -126,6 +126,18 @@ struct BeginTerm {
   cluster @2 :UInt64;
 }
 
+struct CompareDigests {
+  term @0 :UInt64;
+}
+
+struct ReportDigest {
+  at @0 :UInt64;
+  member @1 :UInt64;
+  version @2 :UInt32;             # Of how digests are made.
+  low @3 :UInt64;
+  high @4 :UInt64;
+}
+
 struct Command {
   union {
     none @0 :Void;                # What an empty message would be: never valid.
@@ -140,6 +152,8 @@ struct Command {
     submitJob @9 :SubmitJob;
     stopJob @10 :StopJob;
     beginTerm @11 :BeginTerm;
+    compareDigests @12 :CompareDigests; # These two change nothing: src/registry/digest_note.hpp
+    reportDigest @13 :ReportDigest;
   }
 }
 

@@ -43,8 +43,11 @@ struct NodeOptions {
     Duration ping_interval{};  // Of agents; 0: a fifth of `agent_timeout`, at most a second.
     Duration election_timeout = std::chrono::milliseconds(600);
     Duration heartbeat_interval = std::chrono::milliseconds(60);
-    std::uint64_t seed = 0;  // Of elections' randomness; 0: taken from the system.
+    std::uint64_t seed = 0;    // Of elections' randomness; 0: taken from the system.
     SnapshotPolicy snapshots;  // Of the cluster's state, which then stands for its entries.
+    // How often the masters compare their states, where something has changed. One whose state is
+    // not that of the others stops; 0: never.
+    Duration digest_interval = std::chrono::seconds(60);
   };
 
   std::optional<Master> master;

@@ -22,6 +22,12 @@ constexpr Duration lead_again_after = std::chrono::milliseconds(200);
 // each entry, and far more than a group commit takes.
 constexpr std::size_t appending_max = 8u << 20;
 
+bool is_about_entries(const wire::AdminBody& question) {
+  return std::holds_alternative<wire::BeginBackup>(question) ||
+         std::holds_alternative<wire::ReadSnapshot>(question) ||
+         std::holds_alternative<wire::ReadEntries>(question);
+}
+
 }  // namespace
 
 struct MasterDriver::Impl {
@@ -327,6 +333,8 @@ struct MasterDriver::Impl {
       log.transfer_leadership(transfer->to).then(reply([](const Leadership& now) {
         return wire::LeaderAnswer{.leader = now.leader, .term = now.term};
       }));
+    } else if (is_about_entries(message.body) && log_reader) {
+      log_reader(message.body, reply([](wire::AdminBody body) { return body; }));
     } else {
       return false;
     }
@@ -373,6 +381,7 @@ struct MasterDriver::Impl {
   std::vector<std::function<void(bool)>> observers;
   std::function<std::vector<wire::TaskRow>()> pending_tasks;
   std::function<Metrics()> process_metrics;
+  LogReader log_reader;
 
   std::deque<Callback> inputs;
   bool busy = false;
@@ -401,6 +410,8 @@ void MasterDriver::set_pending_tasks(std::function<std::vector<wire::TaskRow>()>
 void MasterDriver::set_process_metrics(std::function<Metrics()> provider) {
   impl_->process_metrics = std::move(provider);
 }
+
+void MasterDriver::set_log_reader(LogReader reader) { impl_->log_reader = std::move(reader); }
 
 Metrics MasterDriver::metrics() const {
   const Counters& of = impl_->core ? impl_->core->counters() : impl_->counters;

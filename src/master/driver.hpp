@@ -16,6 +16,7 @@
 
 #include "cluster/log.hpp"
 #include "cluster/metrics.hpp"
+#include "cluster/result.hpp"
 #include "master/options.hpp"
 #include "runtime/host.hpp"
 #include "runtime/transport.hpp"
@@ -45,6 +46,12 @@ class MasterDriver {
 
   // What GetMetrics is answered. Called on the node thread.
   void set_process_metrics(std::function<Metrics()> provider);
+
+  // Answers BeginBackup, ReadSnapshot and ReadEntries. Called on the node thread; `done` is called
+  // there too, at once or later.
+  using LogReader = std::function<void(const wire::AdminBody& question,
+                                       std::function<void(Result<wire::AdminBody>)> done)>;
+  void set_log_reader(LogReader reader);
 
   Metrics metrics() const;
 

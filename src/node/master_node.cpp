@@ -45,14 +45,15 @@ Endpoint own_endpoint(Endpoint bound) {
 
 Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
                                                       const NodeOptions::Master& options,
-                                                      const std::string& version) {
+                                                      const std::string& version,
+                                                      RegistryLimits limits) {
   bool delivers_here = false;
   runtime::run_on_node(host, [&] { delivers_here = host.delivery()->is_current(); });
   if (!delivers_here) {
     return Error{Errc::invalid_argument,
                  "a master needs a runtime that delivers on its node thread"};
   }
-  auto registry = std::make_unique<registry::RegistryDriver>(host);
+  auto registry = std::make_unique<registry::RegistryDriver>(host, limits);
   auto log = replog::open_listening(host, log_options(options, *registry));
   if (!log) return std::move(log).error();
   auto node = std::make_unique<MasterNode>(host, std::move(registry), *std::move(log));
@@ -63,7 +64,8 @@ Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
                                .agent_timeout = options.agent_timeout,
                                .version = version,
                                .process = ::getpid()};
-  runtime::run_on_node(host, [&] { node->begin(std::move(master)); });
+  DigestWatchOptions digests{.interval = options.digest_interval, .directory = options.directory};
+  runtime::run_on_node(host, [&] { node->begin(std::move(master), std::move(digests)); });
   return node;
 }
 
@@ -82,12 +84,14 @@ MasterNode::~MasterNode() {
     lifeline_ = {};
     jobs_.reset();
     master_.reset();
+    log_reader_.reset();
+    digest_watch_.reset();
   });
   log_.reset();  // Its listener with it.
   registry_.reset();
 }
 
-void MasterNode::begin(master::MasterOptions options) {
+void MasterNode::begin(master::MasterOptions options, DigestWatchOptions digests) {
   master_ = std::make_unique<master::MasterDriver>(host_, listener_, *log_, *registry_,
                                                    std::move(options));
   master_->set_pending_tasks([this] {
@@ -98,6 +102,14 @@ void MasterNode::begin(master::MasterOptions options) {
     Metrics own = metrics();
     all.insert(all.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
     return all;
+  });
+  digest_watch_ = std::make_unique<DigestWatch>(host_, *log_, *registry_, std::move(digests));
+  log_reader_ = std::make_unique<LogReader>(
+      *log_, [this](const wire::ReadSnapshot& asked, std::function<void(Result<Bytes>)> done) {
+        digest_watch_->read_state(asked, std::move(done));
+      });
+  master_->set_log_reader([this](const wire::AdminBody& question, auto done) {
+    log_reader_->answer(question, std::move(done));
   });
   registry_->subscribe([this](Position at, const std::vector<RegistryEvent>& events) {
     if (jobs_) jobs_->on_applied(at, events);
@@ -171,6 +183,7 @@ Metrics MasterNode::metrics() const {
   };
   add(registry_->metrics());
   add(master_->metrics());
+  add(digest_watch_->metrics());
   if (jobs_) add(jobs_->metrics());
   return all;
 }

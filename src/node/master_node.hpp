@@ -10,6 +10,8 @@
 #include "cluster/log.hpp"
 #include "cluster/node.hpp"
 #include "master/driver.hpp"
+#include "node/digest_watch.hpp"
+#include "node/log_reader.hpp"
 #include "registry/driver.hpp"
 #include "runtime/host.hpp"
 #include "runtime/transport.hpp"
@@ -20,8 +22,10 @@ namespace cluster::node {
 class MasterNode {
  public:
   // Any thread but the node thread, as for `stop` and destruction.
+  // `limits` decide what entries do: all masters of a cluster have the same.
   static Result<std::unique_ptr<MasterNode>> start(runtime::Host&, const NodeOptions::Master&,
-                                                   const std::string& version);
+                                                   const std::string& version,
+                                                   RegistryLimits limits = {});
   // The log is of this registry.
   MasterNode(runtime::Host&, std::unique_ptr<registry::RegistryDriver>, Log);
   MasterNode(const MasterNode&) = delete;
@@ -37,7 +41,7 @@ class MasterNode {
   Metrics metrics() const;
 
  private:
-  void begin(master::MasterOptions);  // Node thread.
+  void begin(master::MasterOptions, DigestWatchOptions);  // Node thread.
   void lead(bool leading);
   void look_at_log();
   std::optional<Error> settled_removal();
@@ -48,6 +52,8 @@ class MasterNode {
   Endpoint endpoint_;
   std::unique_ptr<registry::RegistryDriver> registry_;
   std::optional<Log> log_;
+  std::unique_ptr<DigestWatch> digest_watch_;
+  std::unique_ptr<LogReader> log_reader_;
   std::unique_ptr<master::MasterDriver> master_;
   std::unique_ptr<scheduler::JobScheduler> jobs_;
   std::function<void(const Error&)> on_failed_;

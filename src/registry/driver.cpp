@@ -31,6 +31,9 @@ struct RegistryDriver::Body {
       events = state.apply(entry.position, *command);
       ++entries_applied;
       note_refusals(entry.position, events);
+    } else if (auto note = decode_digest_note(entry.data.view())) {
+      ++entries_applied;
+      if (on_note) on_note(entry.position, *note);
     } else {
       ++entries_skipped;
       logger.error("skipped an entry", "position", entry.position, "bytes", entry.data.size(),
@@ -58,6 +61,7 @@ struct RegistryDriver::Body {
   RegistryState state;
   Position applied;
   std::vector<Observer> observers;
+  std::function<void(Position, const DigestNote&)> on_note;
   bool closed = false;
   std::uint64_t entries_applied = 0;
   std::uint64_t entries_skipped = 0;
@@ -118,6 +122,7 @@ RegistryDriver::~RegistryDriver() {
   runtime::run_on_node(host_, [&] {
     body_->closed = true;
     body_->observers.clear();
+    body_->on_note = nullptr;
   });
 }
 
@@ -127,6 +132,10 @@ Position RegistryDriver::applied() const { return body_->applied; }
 
 void RegistryDriver::subscribe(Observer observer) {
   body_->observers.push_back(std::move(observer));
+}
+
+void RegistryDriver::on_note(std::function<void(Position, const DigestNote&)> observer) {
+  body_->on_note = std::move(observer);
 }
 
 Metrics RegistryDriver::metrics() const {

@@ -16,6 +16,7 @@
 #include "cluster/metrics.hpp"
 #include "cluster/registry.hpp"
 #include "cluster/state_machine.hpp"
+#include "registry/digest_note.hpp"
 #include "runtime/host.hpp"
 
 namespace cluster::registry {
@@ -50,6 +51,10 @@ class RegistryDriver final : public StateMachine {
 
   // For all entries from now on. Observers are called in the order of their subscription.
   void subscribe(Observer);
+
+  // Called for each entry that compares replicas, before the observers: at a CompareDigests the
+  // state is what every entry before it has made. One at a time.
+  void on_note(std::function<void(Position, const DigestNote&)> observer);
 
   Metrics metrics() const;
 

@@ -1,3 +1,4 @@
+#include "registry/difference.hpp"
 #include "registry/state_part.hpp"
 #include "schema/registry.capnp.h"
 #include "wire/common_codec.hpp"
@@ -61,7 +62,22 @@ ReadPart read_part(schema::StatePart::Reader in, Decoding& decoding) {
   return {{}, "a part of it is of an unknown kind"};
 }
 
+// As Cap'n Proto writes it for people: every field that is not 0, by its name.
+template <class Wire, class Row>
+std::string text_of(const Row* row) {
+  if (row == nullptr) return "(none)";
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<Wire>();
+  wire::write(root, *row);
+  return kj::str(root.asReader()).cStr();
+}
+
 }  // namespace
+
+std::string row_text(const AgentRecord* row) { return text_of<schema::AgentRecord>(row); }
+std::string row_text(const FrameworkRecord* row) { return text_of<schema::FrameworkRecord>(row); }
+std::string row_text(const TaskRecord* row) { return text_of<schema::TaskRecord>(row); }
+std::string row_text(const JobRecord* row) { return text_of<schema::JobRecord>(row); }
 
 Bytes encode(const StateHead& head) {
   return encode_part([&](schema::StatePart::Builder root) {

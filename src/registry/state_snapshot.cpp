@@ -231,6 +231,7 @@ struct RegistrySnapshot {
       const bool is_piece = job != nullptr && task.job->stage < job->tasks.size() &&
                             task.job->index < job->tasks[task.job->stage].size();
       if (!is_piece) return "has a task of an unknown piece of a job";
+      if (is_terminal(job->state)) return "has an open task of a job that has ended";
       const JobTask& piece = job->tasks[task.job->stage][task.job->index];
       if (piece.state != JobTask::State::launched || piece.task != key.task) {
         return "has a task that its job knows nothing of";

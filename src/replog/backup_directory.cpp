@@ -1,6 +1,5 @@
 // A backup of a member that does not run.
 #include <algorithm>
-#include <limits>
 
 #include "replog/backup.hpp"
 #include "replog/inspection.hpp"
@@ -12,7 +11,6 @@ namespace cluster::replog {
 namespace {
 
 constexpr std::size_t read_bytes = 8u << 20;
-constexpr Position no_end(std::numeric_limits<std::uint64_t>::max());
 
 Result<void> check(const std::string& directory, const Inspection& found) {
   if (found.is_in_use) {
@@ -75,25 +73,6 @@ Result<void> put_settled(const Store& store, Position first, Position end, Backu
   return {};
 }
 
-// What was heard of from `first` on, settled as if this member were all there is.
-Result<Settled> open_entries(const Inspection& found, Position first) {
-  std::vector<LogEntry> open;
-  for (Position at = first;;) {
-    auto read = found.store->read(at, no_end, read_bytes);
-    if (!read) return std::move(read).error();
-    if (read->damaged) {
-      return Error{Errc::corrupt,
-                   "log entry " + to_field(read->damaged) + " is damaged; back up another member"};
-    }
-    if (read->entries.empty()) break;
-    at = read->entries.back().position.next();
-    std::move(read->entries.begin(), read->entries.end(), std::back_inserter(open));
-  }
-  const Ballot ballot =
-      ballot_beyond(found.recovered.promised.round, found.directory.identity.member);
-  return settle_open(open, first, found.recovered.chosen_term, ballot);
-}
-
 }  // namespace
 
 Result<BackupHead> back_up_directory(const std::string& directory, WallTime now,
@@ -108,7 +87,7 @@ Result<BackupHead> back_up_directory(const std::string& directory, WallTime now,
   // That a snapshot reaches so far says that it was chosen.
   const Position reached = *snapshot ? (*snapshot)->end : Position(1);
   const Position decided = std::max(recovered.chosen_end, reached);
-  auto open = open_entries(*found, decided);
+  auto open = settle_rest(*found, decided);
   if (!open) return std::move(open).error();
   BackupHead head{.cluster = found->directory.identity.cluster,
                   .member = found->directory.identity.member,

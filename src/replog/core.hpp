@@ -112,6 +112,7 @@ class Core {
   bool is_disk_stalled() const { return is_disk_stalled_; }
   bool is_disk_behind() const { return is_disk_behind_; }
   const Damage& damage() const { return damage_; }
+  const std::optional<SnapshotOffered>& snapshot() const { return snapshot_; }  // The newest here.
   Position chosen_end() const { return chosen_end_; }
   Position known_chosen_end() const { return known_chosen_end_; }  // By anybody, as far as we know.
   Position kept_from() const { return kept_from_; }                // Older entries are not kept.

@@ -99,6 +99,13 @@ class Driver {
   void truncate(Position to, Promise<Position> promise, const CallOptions& = {});
   void take_snapshot(Promise<Position> promise, const CallOptions& = {});
   void read_barrier(Promise<Position> promise, const CallOptions& = {});
+  // For good, as when its disk fails: whoever built on this replica found it wrong.
+  void stop(const Error& why) { fail(why); }
+  // The newest that is durable here; none without a state machine.
+  const std::optional<SnapshotOffered>& newest_snapshot() const { return core_.snapshot(); }
+  // A part of one that is kept, which then stays for a while. `done` is called here.
+  void read_snapshot(std::uint64_t id, std::uint64_t offset, std::size_t bytes_max,
+                     std::function<void(Result<Bytes>)> done);
   Members members() const { return core_.members(host_.now()); }
   void change_members(std::vector<MemberEdit>, Promise<Members>, const CallOptions& = {});
   void add_member(AddMember, Promise<JoinToken>, const CallOptions& = {});
@@ -322,6 +329,7 @@ class Driver {
 
   std::unique_ptr<Applier> applier_;  // Of a log with a state machine, like `transfer_`.
   std::unique_ptr<SnapshotTransfer> transfer_;
+  std::uint64_t snapshot_reads_ = 0;  // That others than members asked for.
   std::unique_ptr<Scrubber> scrubber_;
   std::vector<std::shared_ptr<Tail>> tails_;
   std::vector<std::shared_ptr<Watcher<Leadership>>> leadership_watchers_;

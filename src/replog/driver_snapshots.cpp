@@ -97,6 +97,16 @@ void Driver::act_one(SendSnapshot&& wanted) {
   });
 }
 
+void Driver::read_snapshot(std::uint64_t id, std::uint64_t offset, std::size_t bytes_max,
+                           std::function<void(Result<Bytes>)> done) {
+  if (has_failed()) return done(*snapshot_.failure);
+  if (!transfer_) return done(without_state_machine());
+  // Answers to members are sent once where they ask twice; each of these has one of its own.
+  const NodeId nobody(member_id_max + ++snapshot_reads_);
+  transfer_->read({.to = nobody, .id = id, .offset = offset, .bytes_max = bytes_max},
+                  std::move(done));
+}
+
 void Driver::act_one(RestoreState&& restore) {
   // What stands for a damaged entry may reach less far than the state.
   bool is_ahead = applier_ && applier_->applied_end() >= restore.snapshot.end;

@@ -465,6 +465,17 @@ Result<Log> open_on_store(runtime::Host& host, runtime::ListenerId listener, Log
   return make_log(host, listener, std::move(options), *std::move(opened));
 }
 
+std::optional<SnapshotOffered> newest_snapshot(const Log& log) {
+  return LogAccess::impl(log).driver->newest_snapshot();
+}
+
+void read_snapshot(Log& log, std::uint64_t id, std::uint64_t offset, std::size_t bytes_max,
+                   std::function<void(Result<Bytes>)> done) {
+  LogAccess::impl(log).driver->read_snapshot(id, offset, bytes_max, std::move(done));
+}
+
+void stop_for_good(Log& log, const Error& why) { LogAccess::impl(log).driver->stop(why); }
+
 bool is_connected(const Log& log, NodeId member) {
   bool connected = false;
   const auto& impl = LogAccess::impl(log);

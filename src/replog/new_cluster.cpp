@@ -1,15 +1,20 @@
 #include "replog/new_cluster.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 #include "base/random.hpp"
 #include "replog/directory.hpp"
+#include "replog/inspection.hpp"
 #include "replog/preparation.hpp"
 #include "replog/stores.hpp"
 
 namespace cluster::replog {
 namespace {
 
+constexpr Position no_end(std::numeric_limits<std::uint64_t>::max());
 constexpr std::size_t copy_bytes = 8u << 20;
 // The old cluster may have had terms that nobody here has heard of.
 constexpr std::uint64_t rounds_skipped = 1u << 20;
@@ -47,6 +52,24 @@ Result<Settled> settle_open(const std::vector<LogEntry>& entries, Position first
     settled.end = settled.end.next();
   }
   return settled;
+}
+
+Result<Settled> settle_rest(const Inspection& found, Position first) {
+  std::vector<LogEntry> open;
+  for (Position at = first;;) {
+    auto read = found.store->read(at, no_end, copy_bytes);
+    if (!read) return std::move(read).error();
+    if (read->damaged) {
+      return Error{Errc::corrupt,
+                   "log entry " + to_field(read->damaged) + " is damaged; back up another member"};
+    }
+    if (read->entries.empty()) break;
+    at = read->entries.back().position.next();
+    std::move(read->entries.begin(), read->entries.end(), std::back_inserter(open));
+  }
+  const Ballot ballot =
+      ballot_beyond(found.recovered.promised.round, found.directory.identity.member);
+  return settle_open(open, first, found.recovered.chosen_term, ballot);
 }
 
 Result<NewCluster> NewCluster::begin(const NewClusterOptions& options, ClusterUid old) {

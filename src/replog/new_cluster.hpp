@@ -41,6 +41,10 @@ struct Settled {
 Result<Settled> settle_open(const std::vector<LogEntry>& entries, Position first,
                             std::uint64_t term_before, const Ballot&);
 
+// The same of a directory that nobody has open: all that it has heard of from `first` on.
+struct Inspection;
+Result<Settled> settle_rest(const Inspection&, Position first);
+
 class NewCluster {
  public:
   // `already_exists` where the directory is a member's, `invalid_argument` where the cluster's id

@@ -1,10 +1,13 @@
 // A log on a listener that other parts of the process share. `Log::open` makes its own.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "cluster/log.hpp"
+#include "replog/messages.hpp"
 #include "replog/store.hpp"
 #include "runtime/host.hpp"
 #include "runtime/transport.hpp"
@@ -22,6 +25,14 @@ Result<Log> open_on(runtime::Host&, runtime::ListenerId, LogOptions);
 
 // The same over a given store (simulation, tests). Node thread or not.
 Result<Log> open_on_store(runtime::Host&, runtime::ListenerId, LogOptions, std::shared_ptr<Store>);
+
+// What a backup needs beside `Log`'s own calls. Node thread.
+std::optional<SnapshotOffered> newest_snapshot(const Log&);
+void read_snapshot(Log&, std::uint64_t id, std::uint64_t offset, std::size_t bytes_max,
+                   std::function<void(Result<Bytes>)> done);
+
+// Stops this replica for good, as when its disk fails. Node thread.
+void stop_for_good(Log&, const Error& why);
 
 // For `cluster masters`: whether this member has a session to that one.
 bool is_connected(const Log&, NodeId);

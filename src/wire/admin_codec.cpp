@@ -173,6 +173,39 @@ void write_body(Out out, const LeaderAnswer& body) {
   to.setLeader(body.leader.value());
   to.setTerm(body.term);
 }
+void write_body(Out out, const BeginBackup&) { out.setBeginBackup(); }
+void write_body(Out out, const ReadSnapshot& body) {
+  auto to = out.initReadSnapshot();
+  to.setId(body.id);
+  to.setOffset(body.offset);
+  to.setSizeMax(body.size_max);
+}
+void write_body(Out out, const ReadEntries& body) {
+  auto to = out.initReadEntries();
+  to.setFrom(body.from.value());
+  to.setTo(body.to.value());
+  to.setSizeMax(body.size_max);
+}
+void write_body(Out out, const BackupBegun& body) {
+  auto to = out.initBackupBegun();
+  to.setCluster(body.cluster.value());
+  to.setMember(body.member.value());
+  to.setFirst(body.first.value());
+  to.setEnd(body.end.value());
+  to.setTerm(body.term);
+  to.setHasSnapshot(body.snapshot.has_value());
+  if (!body.snapshot) return;
+  to.setSnapshotId(body.snapshot->id);
+  to.setSnapshotSize(body.snapshot->size);
+  to.setSnapshotChecksum(body.snapshot->checksum);
+}
+void write_body(Out out, const LogEntries& body) {
+  auto entries = out.initLogEntries(list_size(body.entries));
+  for (unsigned i = 0; i < entries.size(); ++i) {
+    entries[i].setPosition(body.entries[i].position.value());
+    entries[i].setData(to_data(body.entries[i].data.view()));
+  }
+}
 void write_body(Out out, const MetricsAnswer& body) {
   auto rows = out.initMetrics(list_size(body.metrics));
   for (unsigned i = 0; i < rows.size(); ++i) {
@@ -369,6 +402,29 @@ MetricsAnswer read_metrics(Decoding& decoding, capnp::List<admin::Metric>::Reade
   return answer;
 }
 
+BackupBegun read_backup_begun(admin::BackupBegun::Reader in) {
+  BackupBegun begun{.cluster = ClusterUid(in.getCluster()),
+                    .member = NodeId(in.getMember()),
+                    .first = Position(in.getFirst()),
+                    .end = Position(in.getEnd()),
+                    .term = in.getTerm()};
+  if (in.getHasSnapshot()) {
+    begun.snapshot = {.id = in.getSnapshotId(),
+                      .size = in.getSnapshotSize(),
+                      .checksum = in.getSnapshotChecksum()};
+  }
+  return begun;
+}
+
+LogEntries read_log_entries(capnp::List<admin::LogEntry>::Reader in) {
+  LogEntries answer;
+  answer.entries.reserve(in.size());
+  for (auto entry : in) {
+    answer.entries.push_back({Position(entry.getPosition()), from_data(entry.getData())});
+  }
+  return answer;
+}
+
 AdminBody read_body(Decoding& decoding, admin::AdminMessage::Reader in) {
   using Wire = admin::AdminMessage;
   switch (in.which()) {
@@ -407,6 +463,17 @@ AdminBody read_body(Decoding& decoding, admin::AdminMessage::Reader in) {
       return LeaderAnswer{.leader = NodeId(in.getLeader().getLeader()),
                           .term = in.getLeader().getTerm()};
     case Wire::METRICS: return read_metrics(decoding, in.getMetrics());
+    case Wire::BEGIN_BACKUP: return BeginBackup{};
+    case Wire::READ_SNAPSHOT:
+      return ReadSnapshot{.id = in.getReadSnapshot().getId(),
+                          .offset = in.getReadSnapshot().getOffset(),
+                          .size_max = in.getReadSnapshot().getSizeMax()};
+    case Wire::READ_ENTRIES:
+      return ReadEntries{.from = Position(in.getReadEntries().getFrom()),
+                         .to = Position(in.getReadEntries().getTo()),
+                         .size_max = in.getReadEntries().getSizeMax()};
+    case Wire::BACKUP_BEGUN: return read_backup_begun(in.getBackupBegun());
+    case Wire::LOG_ENTRIES: return read_log_entries(in.getLogEntries());
   }
   decoding.fail("its kind is not known here");
   return {};

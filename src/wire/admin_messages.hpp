@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/job.hpp"
+#include "cluster/log.hpp"
 #include "cluster/members.hpp"
 #include "cluster/metrics.hpp"
 #include "cluster/registry.hpp"
@@ -79,6 +80,27 @@ struct TransferLeadershipRequest {
   NodeId to;
   friend bool operator==(const TransferLeadershipRequest&,
                          const TransferLeadershipRequest&) = default;
+};
+
+// A backup is asked for piece by piece, of one master: where it begins and ends, the bytes of its
+// snapshot, and the entries after it. Answers BackupBegun.
+struct BeginBackup {
+  friend bool operator==(const BeginBackup&, const BeginBackup&) = default;
+};
+// Answers LogChunk. `not_found`: it is not kept any more; begin again.
+struct ReadSnapshot {
+  std::uint64_t id = 0;
+  std::uint64_t offset = 0;
+  std::uint32_t size_max = 1 << 20;
+  friend bool operator==(const ReadSnapshot&, const ReadSnapshot&) = default;
+};
+// Answers LogEntries: those of [from, to), as many as fit into `size_max`, at least one where there
+// is one. `truncated`: they are not kept any more; begin again.
+struct ReadEntries {
+  Position from{1};
+  Position to{1};
+  std::uint32_t size_max = 1 << 20;
+  friend bool operator==(const ReadEntries&, const ReadEntries&) = default;
 };
 
 // For masters and agents: MetricsAnswer.
@@ -212,13 +234,33 @@ struct MetricsAnswer {
   friend bool operator==(const MetricsAnswer&, const MetricsAnswer&) = default;
 };
 
+struct BackupBegun {
+  struct Snapshot {
+    std::uint64_t id = 0;
+    std::uint64_t size = 0;
+    std::uint32_t checksum = 0;  // crc32c of all its bytes.
+    friend bool operator==(const Snapshot&, const Snapshot&) = default;
+  };
+  ClusterUid cluster;
+  NodeId member;
+  Position first{1};  // Of the entries; what was before it is in the snapshot.
+  Position end{1};    // Everything before it was decided when the question came.
+  std::uint64_t term = 0;
+  std::optional<Snapshot> snapshot;
+  friend bool operator==(const BackupBegun&, const BackupBegun&) = default;
+};
+struct LogEntries {
+  std::vector<Entry> entries;
+  friend bool operator==(const LogEntries&, const LogEntries&) = default;
+};
+
 using AdminBody =
     std::variant<GetStatus, GetAgents, GetFrameworks, GetTasks, GetJobs, GetJob, SubmitJobRequest,
                  StopJobRequest, KillTaskRequest, ReadTaskLog, StopAgent, GetMembers,
                  ChangeMembersRequest, AddMemberRequest, TransferLeadershipRequest, GetMetrics,
-                 Done, Failure, AdminRedirect, MasterStatus, AgentRows, FrameworkRows, TaskRows,
-                 JobAnswer, JobRows, LogChunk, MembersAnswer, JoinTokenAnswer, LeaderAnswer,
-                 MetricsAnswer>;
+                 BeginBackup, ReadSnapshot, ReadEntries, Done, Failure, AdminRedirect, MasterStatus,
+                 AgentRows, FrameworkRows, TaskRows, JobAnswer, JobRows, LogChunk, MembersAnswer,
+                 JoinTokenAnswer, LeaderAnswer, MetricsAnswer, BackupBegun, LogEntries>;
 
 struct AdminMessage {
   std::uint64_t id = 0;

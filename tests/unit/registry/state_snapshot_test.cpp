@@ -181,6 +181,21 @@ TEST_CASE("a snapshot of which any byte is wrong, missing or too many is refused
   CHECK_THAT(refusal_of("clkeys01").context, Contains("begins with something else"));
 }
 
+TEST_CASE("a snapshot whose rows do not add up to its digest is refused", "[registry][snapshot]") {
+  RegistryState one, other;
+  run(one, 5, 60);
+  run(other, 6, 60);
+  // The head of one state, before the rows of another.
+  auto size_of_head = [](const std::string& bytes) {
+    return std::size_t{8 + 8} + static_cast<unsigned char>(bytes[8]) +
+           std::size_t{256} * static_cast<unsigned char>(bytes[9]);
+  };
+  const std::string a = snapshot_of(one);
+  const std::string b = snapshot_of(other);
+  CHECK_THAT(refusal_of(a.substr(0, size_of_head(a)) + b.substr(size_of_head(b))).context,
+             Contains("has another digest"));
+}
+
 TEST_CASE("snapshots that earlier versions wrote are read for ever", "[registry][snapshot]") {
   RegistryState expected = state_of(commands_of_version_1());
   RegistryState read = restored(stored_file("state-1.snapshot", snapshot_of(expected)));

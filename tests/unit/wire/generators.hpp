@@ -310,7 +310,11 @@ class Generator {
             wire::ChangeMembersRequest{.edits = list([&] { return member_edit(); })},
             wire::AddMemberRequest{{.endpoint = endpoint(), .role = role()}},
             wire::TransferLeadershipRequest{.to = NodeId(number())},
-            wire::GetMetrics{}};
+            wire::GetMetrics{},
+            wire::BeginBackup{},
+            wire::ReadSnapshot{.id = number(), .offset = number(), .size_max = small_number()},
+            wire::ReadEntries{
+                .from = Position(number()), .to = Position(number()), .size_max = small_number()}};
   }
 
   MemberRole role() { return static_cast<MemberRole>(below(3)); }
@@ -366,6 +370,8 @@ class Generator {
                         .is_heard = coin(),
                         .chosen_end = Position(number())};
     };
+    std::optional<wire::BackupBegun::Snapshot> snapshot;
+    if (coin()) snapshot = {.id = number(), .size = number(), .checksum = small_number()};
     auto metric = [&] {
       return Metric{.name = text(),
                     .help = text(),
@@ -399,7 +405,16 @@ class Generator {
                                 .leader = NodeId(number())},
             wire::JoinTokenAnswer{.token = join_token()},
             wire::LeaderAnswer{.leader = NodeId(number()), .term = number()},
-            wire::MetricsAnswer{.metrics = list(metric)}};
+            wire::MetricsAnswer{.metrics = list(metric)},
+            wire::BackupBegun{.cluster = ClusterUid(number()),
+                              .member = NodeId(number()),
+                              .first = Position(number()),
+                              .end = Position(number()),
+                              .term = number(),
+                              .snapshot = snapshot},
+            wire::LogEntries{.entries = list([&] {
+                               return Entry{Position(number()), bytes()};
+                             })}};
   }
 
   Random random_;
