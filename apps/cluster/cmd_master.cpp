@@ -109,6 +109,7 @@ Result<NodeOptions::Master> master_of(const MasterCommand& command) {
   if (command.election_timeout < std::chrono::milliseconds(50)) {
     return Error{Errc::invalid_argument, "--election-timeout: at least 50ms"};
   }
+  master.snapshots.after_entries = command.snapshot_entries;
   master.heartbeat_interval = std::min(master.heartbeat_interval, command.election_timeout / 5);
   return master;
 }

@@ -40,6 +40,11 @@ void add_master(CLI::App& root, Chosen& chosen) {
                "Between two pings of an agent; 0: a fifth of the agent timeout, at most 1s");
   add_duration(*app, "--election-timeout", options->election_timeout,
                "How long a leader may be silent before the others elect");
+  app->add_option("--snapshot-entries", options->snapshot_entries,
+                  "Take a snapshot of the cluster's state, which stands for its entries, after so "
+                  "many; also after 64 MiB of them")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   add_log_level(*app, options->daemon.log_level);
   app->footer(
       "Examples:\n"
@@ -155,6 +160,32 @@ void add_down(CLI::App& root, Chosen& chosen) {
   app->callback([options, &chosen] { chosen = [options] { return cmd_down(*options); }; });
 }
 
+void add_replay(CLI::App& log, Chosen& chosen) {
+  auto options = std::make_shared<LogCommand>();
+  options->action = LogCommand::Action::replay;
+  CLI::App* app =
+      log.add_subcommand("replay", "Rebuild the cluster's state as it was, from a master's log");
+  app->add_option("DIR", options->directory, "The directory of a master that is stopped")
+      ->required();
+  CLI::Option* to = app->add_option("--to", options->to,
+                                    "The last position that counts; without: the last there is")
+                        ->check(CLI::PositiveNumber);
+  app->add_option("--diff", options->difference, "What changed between two positions")
+      ->expected(2)
+      ->check(CLI::PositiveNumber)
+      ->excludes(to);
+  app->add_flag("--json", options->json, "For programs");
+  app->footer(
+      "Examples:\n"
+      "  cluster log replay /var/lib/cluster/master-1\n"
+      "  cluster log replay /var/lib/cluster/master-1 --to 4711 --json\n"
+      "  cluster log replay /var/lib/cluster/master-1 --diff 4711 4800\n\n"
+      "Any position can be told from the oldest that is kept on. `cluster log dump` says what "
+      "each\n"
+      "entry was. Nothing in DIR is changed.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_log_replay(*options); }; });
+}
+
 void add_log(CLI::App& root, Chosen& chosen) {
   CLI::App* log =
       root.add_subcommand("log", "Look into a replica's directory, without changing it");
@@ -163,7 +194,9 @@ void add_log(CLI::App& root, Chosen& chosen) {
       "Examples:\n"
       "  cluster log inspect /var/lib/cluster/log\n"
       "  cluster log verify /var/lib/cluster/log          # every byte; exit code 1 for damage\n"
-      "  cluster log dump /var/lib/cluster/log --from 100 --to 120\n\n"
+      "  cluster log dump /var/lib/cluster/log --from 100 --to 120\n"
+      "  cluster log replay /var/lib/cluster/log --to 120           # the cluster's state then\n"
+      "  cluster log replay /var/lib/cluster/log --diff 100 120     # what changed\n\n"
       "Of a directory in use the end may be seen in the middle of a write: stop the member first.");
   auto add = [&](const char* name, const char* help, LogCommand::Action action) {
     auto options = std::make_shared<LogCommand>();
@@ -180,6 +213,7 @@ void add_log(CLI::App& root, Chosen& chosen) {
   add("inspect", "Whose it is, what it promised, and what it keeps", LogCommand::Action::inspect);
   add("verify", "Read everything, and say where it is damaged", LogCommand::Action::verify);
   add("dump", "Print the entries", LogCommand::Action::dump);
+  add_replay(*log, chosen);
 }
 
 }  // namespace

@@ -118,6 +118,54 @@ void add_transfer(CLI::App& members, Chosen& chosen) {
   app->callback([options, &chosen] { chosen = [options] { return cmd_transfer(*options); }; });
 }
 
+void add_backup(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<BackupOptions>();
+  CLI::App* app = root.add_subcommand(
+      "backup", "Write everything that the masters have agreed on into one file");
+  app->add_option("file", options->file, "The file to make")->required();
+  app->add_option("--stopped", options->stopped,
+                  "The directory of a master that is stopped, instead of the running cluster");
+  app->add_flag("--json", options->json, "For programs");
+  add_client(*app, options->client);
+  app->footer(
+      "Examples:\n"
+      "  cluster backup /backup/cluster-2026-01-31\n"
+      "  cluster backup /backup/last --stopped /var/lib/cluster/master-2\n"
+      "  cluster restore /backup/cluster-2026-01-31            # only checks the file\n\n"
+      "Of a running cluster it has everything that was decided before the command began, and is "
+      "of\n"
+      "one moment. The file is made beside its name and gets it when it is whole.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_backup(*options); }; });
+}
+
+void add_restore(CLI::App& root, Chosen& chosen) {
+  auto options = std::make_shared<RestoreOptions>();
+  CLI::App* app = root.add_subcommand("restore", "Check a backup, or make a new cluster of it");
+  app->add_option("file", options->file, "A file that `cluster backup` made")->required();
+  // Not the --dir of `up`: the master's own.
+  CLI::Option* directory = app->add_option(
+      "--dir", options->directory, "A new, empty directory: the first master's of the new cluster");
+  CLI::Option* listen =
+      app->add_option("--listen", options->listen, "HOST:PORT of the new cluster's first master");
+  app->add_option("--id", options->id, "Its number among the members")
+      ->check(CLI::Range(1, 65'535))
+      ->needs(directory)
+      ->capture_default_str();
+  directory->needs(listen);
+  listen->needs(directory);
+  app->add_flag("--json", options->json, "For programs");
+  app->footer(
+      "Examples:\n"
+      "  cluster restore /backup/cluster-2026-01-31            # reads all of it, and says what it "
+      "is\n"
+      "  cluster restore /backup/cluster-2026-01-31 --dir /var/lib/cluster/new --listen "
+      "10.0.0.1:5050\n\n"
+      "The new cluster has an id of its own, and terms beyond all of the old one's: agents that "
+      "know\n"
+      "its address come to it, and heed the old masters no more. Keep those off.");
+  app->callback([options, &chosen] { chosen = [options] { return cmd_restore(*options); }; });
+}
+
 void add_recover(CLI::App& root, Chosen& chosen) {
   auto options = std::make_shared<RecoverOptions>();
   CLI::App* app = root.add_subcommand(
@@ -156,6 +204,8 @@ void add_recover(CLI::App& root, Chosen& chosen) {
 void add_member_commands(CLI::App& root, Chosen& chosen) {
   add_init(root, chosen);
   add_recover(root, chosen);
+  add_backup(root, chosen);
+  add_restore(root, chosen);
   CLI::App* members = root.add_subcommand("members", "List and change the masters of the cluster");
   members->require_subcommand(1);
   members->footer(

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cluster/agent.hpp"
+#include "cluster/log.hpp"
 #include "cluster/logger.hpp"
 #include "cluster/types.hpp"
 
@@ -65,6 +66,7 @@ struct MasterCommand {
   Duration agent_timeout = std::chrono::seconds(15);
   Duration ping_interval{};
   Duration election_timeout = std::chrono::milliseconds(600);
+  std::uint64_t snapshot_entries = SnapshotPolicy{}.after_entries;
 };
 
 struct AgentCommand {
@@ -196,11 +198,27 @@ struct CheckHistoryOptions {
 };
 
 struct LogCommand {
-  enum class Action { inspect, verify, dump };
+  enum class Action { inspect, verify, dump, replay };
   Action action = Action::inspect;
   std::string directory;
   std::uint64_t from = 1;
-  std::uint64_t to = 0;  // 0: to the end.
+  std::uint64_t to = 0;                   // 0: to the end.
+  std::vector<std::uint64_t> difference;  // Between these two.
+  bool json = false;
+};
+
+struct BackupOptions {
+  ClientOptions client;
+  std::string file;
+  std::string stopped;  // The directory of a master that is stopped, instead of a running cluster.
+  bool json = false;
+};
+
+struct RestoreOptions {
+  std::string file;
+  std::string directory;  // Empty: the file is only checked.
+  std::string listen;     // HOST:PORT of the new cluster's first master.
+  std::uint64_t id = 1;
   bool json = false;
 };
 
@@ -221,6 +239,9 @@ int cmd_kill(const KillOptions&);
 int cmd_status(const StatusOptions&);
 int cmd_certs(const CertsOptions&);
 int cmd_log(const LogCommand&);
+int cmd_log_replay(const LogCommand&);
+int cmd_backup(const BackupOptions&);
+int cmd_restore(const RestoreOptions&);
 int cmd_metrics(const MetricsOptions&);
 int cmd_init(const InitOptions&);
 int cmd_members(const ListOptions&);
