@@ -266,6 +266,7 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
       std::optional<WatchEnd> end;
       {
         std::lock_guard lock(mutex_);
+        if (is_over_) return;  // Meanwhile, on another thread.
         end = watch_->ended();
         watch_.reset();
       }
