@@ -1,7 +1,8 @@
 """What tools/mutants breaks: each a name, a file, what stands there, what stands there instead. The text
 must be found exactly once. A fifth field names what is compiled where the file is a header: those sources of
 src/replog whose behaviour it changes. A sixth names the judge where that is not the simulator: `script`, the
-dialogues of tests/script, or test files of tests/unit/replog, one of which must fail."""
+dialogues of tests/script, or test files of tests/unit/replog (of another suite: SUITE/NAME), one of which
+must fail."""
 
 JOURNAL = ("journal_crash_test", "journal_store_test", "store_test")
 
@@ -212,4 +213,40 @@ MUTANTS = [
     ("a group is told durable without a sync", "src/replog/journal_store.cpp",
      "  return active.file->write_durably(std::uint64_t{end_block_} * block_bytes,",
      "  return active.file->write(std::uint64_t{end_block_} * block_bytes,", (), JOURNAL),
+    # The cluster's state: what a command does, its digest, its snapshots, and who is judged odd.
+    ("a task in the history is not in the digest", "src/registry/apply.cpp",
+     "  registry::add(state_.digest_, registry::history_row_of(task));\n", "",
+     (), ("registry/random_test",)),
+    ("an agent's isolation is not in its digest", "src/registry/digest.cpp",
+     "  hash.add(agent.isolation).add(number(agent.state)).add(agent.since);",
+     "  hash.add(number(agent.state)).add(agent.since);", (), ("registry/state_snapshot_test",)),
+    ("an agent that comes back is still counted as lost", "src/registry/apply.cpp",
+     "    state_.lost_agents_.erase({known->since, agent.id});\n", "",
+     (), ("registry/random_test",)),
+    ("a snapshot leaves out the history", "src/registry/state_snapshot.cpp",
+     "    if (written) written = frames.put_rows(history, frame_rows, itself, ended);\n", "",
+     (), ("registry/state_snapshot_test",)),
+    ("a restored state does not know which agents are lost", "src/registry/state_snapshot.cpp",
+     "        if (row.state == AgentRecord::State::lost) "
+     "state.lost_agents_.emplace(row.since, row.id);\n", "",
+     (), ("registry/state_snapshot_test",)),
+    ("a restored state does not count launched pieces", "src/registry/state_snapshot.cpp",
+     "          if (piece.state == JobTask::State::launched) ++counts.launched;\n", "",
+     (), ("registry/state_snapshot_test",)),
+    ("a snapshot's digest is not looked at", "src/registry/state_snapshot.cpp",
+     "    if (is_comparable && head->digest != state.digest_)", "    if (false && is_comparable)",
+     (), ("registry/state_snapshot_test",)),
+    ("half of the masters are a majority", "src/registry/digest_check.cpp",
+     "    if (count * 2 > judges.size()) right_ = digest;",
+     "    if (count * 2 >= judges.size()) right_ = digest;", (), ("registry/digest_check_test",)),
+    ("a digest of another position is judged", "src/registry/digest_check.cpp",
+     "  if (!at_ || report.at != at_ || report.version != digest_version) return Verdict::open;",
+     "  if (!at_ || report.version != digest_version) return Verdict::open;",
+     (), ("registry/digest_check_test",)),
+    ("the end of a backup is not compared with what came before it", "src/replog/backup.cpp",
+     "  if (end.entries != entries_ || end.checksum != checksum_before_) {", "  if (false) {",
+     (), ("backup_test",)),
+    ("a restored log leaves positions without an entry open", "src/replog/backup_restore.cpp",
+     "      if (auto filled = fill(entry.position); !filled) return filled;\n",
+     "      next_ = entry.position;\n", (), ("backup_test",)),
 ]

@@ -71,6 +71,10 @@ TEST_CASE("where no digest has a majority nobody is odd", "[registry][digest]") 
   check.on(check.compare(Position(7), wrong), two);
   CHECK(check.on(report(2, right), two) == Verdict::differ);
 
+  DigestCheck other(NodeId(2));
+  other.on(other.compare(Position(7), right), two);
+  CHECK(other.on(report(1, wrong), two) == Verdict::differ);
+
   DigestCheck all_differ(NodeId(1));
   all_differ.on(all_differ.compare(Position(7), {1, 1}), three);
   all_differ.on(report(2, {2, 2}), three);

@@ -147,6 +147,22 @@ TEST_CASE("a state that was restored is the same, and goes on the same", "[regis
   }
 }
 
+TEST_CASE("a restored job waits for its launched tasks before it stops", "[registry][snapshot]") {
+  RegistryState state;
+  const TaskKey task = key("f", "t");
+  for (const RegistryCommand& command : std::vector<RegistryCommand>{
+           RegisterAgent{agent_record("a")}, RegisterFramework{framework_record("f")},
+           SubmitJob{.job = job_spec("web", {stage("s", 1)}, JobKind::service), .at = wall(2)},
+           launch(task, "a", JobRef{.job = JobId("web"), .attempt = 1})}) {
+    state.apply(state.applied().next(), command);
+  }
+  RegistryState again = restored(snapshot_of(state));
+  again.apply(again.applied().next(), StopJob{.job = JobId("web"), .at = wall(3)});
+  CHECK(again.find(JobId("web"))->state == JobState::stopping);
+  again.apply(again.applied().next(), end_of(task, TaskState::killed));
+  CHECK(again.find(JobId("web"))->state == JobState::stopped);
+}
+
 TEST_CASE("a snapshot is of the moment it was begun, however late it is written",
           "[registry][snapshot]") {
   RegistryState state;
