@@ -21,7 +21,7 @@ Disks disks_of(LogCluster& cluster, const LogMember& victim) {
   for (LogMember& member : cluster.members()) {
     if (!cluster.is_member(member)) continue;
     MemberRole role = members.find(member.peer.id)->role;
-    // To one that has not heard of the last change a newcomer has not joined: that is a failure too.
+    // To one that has not heard of the last change a newcomer is down: that is a failure, too.
     bool knows_members = member.disk.configuration.since() == members.since();
     if (role != MemberRole::learner && knows_members) disks.voters += 1;
     if (role == MemberRole::voter) disks.keepers += 1;
