@@ -44,14 +44,17 @@ std::string progress_text(const JobRecord& job) {
 
 int exit_code_of(const JobRecord& job) {
   if (job.state == JobState::succeeded) return 0;
+  int of_others = 0;  // Tasks that were killed because the job had failed, or was stopped.
   for (const auto& stage : job.tasks) {
     for (const JobTask& task : stage) {
       if (!task.exit) continue;
-      if (task.exit->signal != 0) return 128 + task.exit->signal;
-      if (task.exit->code != 0) return task.exit->code;
+      int code = task.exit->signal != 0 ? 128 + task.exit->signal : task.exit->code;
+      if (code == 0) continue;
+      if (task.state == JobTask::State::failed) return code;
+      if (of_others == 0) of_others = code;
     }
   }
-  return 1;
+  return of_others != 0 ? of_others : 1;
 }
 
 }  // namespace cluster::app

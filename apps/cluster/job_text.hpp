@@ -26,7 +26,8 @@ JobCount count_tasks(const JobRecord&);
 std::string progress_text(const JobRecord&);
 
 // The exit code of a program that stands for the job: 0 when all succeeded; else that of the first
-// task, in order of stage and index, whose last end was not 0 (128 + signal), else 1.
+// task, in order of stage and index, that failed; else of the first whose last end was not 0 (128 +
+// signal), else 1.
 int exit_code_of(const JobRecord&);
 
 }  // namespace cluster::app

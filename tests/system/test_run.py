@@ -35,6 +35,11 @@ class RunTest(ClusterTest):
         done = self.cluster("run", "-n", "3", "--", "sh", "-c", script)
         self.assertEqual(done.returncode, 12, done.stderr)
 
+    def test_tasks_killed_because_another_failed_do_not_decide_the_code(self):
+        script = "test $CLUSTER_INDEX -eq 2 && exit 12; exec sleep 100"
+        done = self.cluster("run", "-n", "3", "--", "sh", "-c", script)
+        self.assertEqual(done.returncode, 12, done.stderr)
+
     def test_a_failing_instance_is_tried_again(self):
         script = "test $CLUSTER_ATTEMPT -eq 3"
         self.assertEqual(self.cluster("run", "--attempts", "3", "--", "sh", "-c", script).returncode,

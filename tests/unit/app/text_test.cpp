@@ -78,7 +78,8 @@ TEST_CASE("JSON has every column, with its type", "[app][listing]") {
   CHECK(Listing(std::vector<Column>{{"id", "ID"}}).json() == "[]\n");
 }
 
-TEST_CASE("the exit code of a job is its first task's that is not 0", "[app][job_text]") {
+TEST_CASE("the exit code of a job is its first failed task's, else its first that is not 0",
+          "[app][job_text]") {
   JobRecord job;
   job.state = JobState::failed;
   job.tasks = {{JobTask{.exit = TaskExit{}}, JobTask{}, JobTask{.exit = TaskExit{.signal = 9}},
@@ -90,6 +91,11 @@ TEST_CASE("the exit code of a job is its first task's that is not 0", "[app][job
 
   job.tasks = {{JobTask{}}};
   CHECK(exit_code_of(job) == 1);
+
+  // The first was killed because the second had failed.
+  job.tasks = {{JobTask{.exit = TaskExit{.signal = 15}},
+                JobTask{.state = JobTask::State::failed, .exit = TaskExit{.code = 12}}}};
+  CHECK(exit_code_of(job) == 12);
 
   job.state = JobState::succeeded;
   CHECK(exit_code_of(job) == 0);
