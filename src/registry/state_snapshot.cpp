@@ -239,6 +239,7 @@ struct RegistrySnapshot {
     }
     for (const auto& [id, job] : state.jobs_) {
       if (job.tasks.size() != job.spec.stages.size()) return "has a job with other stages";
+      if (job.tasks.empty()) return "has a job without a stage";
     }
     return {};
   }
