@@ -52,6 +52,12 @@ class DiskFile final : public File {
     return disk_error("make room in " + path_, code);
   }
 
+  Result<void> clear(std::uint64_t bytes) override {
+    if (::fallocate(buffered_, FALLOC_FL_ZERO_RANGE, 0, static_cast<off_t>(bytes)) == 0) return {};
+    if (errno != EOPNOTSUPP && errno != ENOSYS) return disk_error("clear " + path_, errno);
+    return Error{Errc::unsupported, "the file system of " + path_ + " clears no ranges"};
+  }
+
   Result<std::size_t> read(std::uint64_t offset, char* to, std::size_t size) const override {
     return read_all(buffered_, offset, to, size);
   }

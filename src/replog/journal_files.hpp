@@ -25,6 +25,9 @@ class File {
   virtual Result<void> sync() = 0;
   // Takes the space on the disk for so many bytes; what is in them is not defined.
   virtual Result<void> reserve(std::uint64_t bytes) = 0;
+  // So many bytes, all reserved, are zeros after the next `sync`, though none is written: the file
+  // system notes it. What is written there later costs a note more. `unsupported` where it can't.
+  virtual Result<void> clear(std::uint64_t bytes) = 0;
 
   // How many bytes were there, at most `size`. The second one asks the disk itself.
   virtual Result<std::size_t> read(std::uint64_t offset, char* to, std::size_t size) const = 0;

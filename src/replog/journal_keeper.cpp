@@ -14,6 +14,8 @@ constexpr std::size_t piece_bytes = 256 << 10;
 constexpr std::uint64_t smallest_part = 16;  // Of a segment, where there is room for no more.
 // Between pieces while a ready segment is left, so that syncs find the disk free.
 constexpr auto pause = std::chrono::milliseconds(2);
+// So many are cleared before zeroing is tried again.
+constexpr std::uint64_t clears_in_row = 8;
 constexpr auto retry_pause = std::chrono::seconds(1);
 
 constexpr std::string_view segment_ending = ".segment";
@@ -128,6 +130,7 @@ void Keeper::committed(std::uint64_t bytes, bool is_filling) {
   {
     std::lock_guard lock(mutex_);
     is_wanted_ = is_wanted_ || is_filling;
+    written_ += bytes;
     if (!has_work()) return;
     owed_ += 2 * bytes;
     has_piece_to_do = owed_ >= std::min<std::uint64_t>(piece_bytes, options_.segment_bytes);
@@ -165,6 +168,7 @@ Result<std::shared_ptr<File>> Keeper::take(std::uint64_t sequence, std::uint64_t
       std::lock_guard lock(mutex_);
       if (!ready_.empty()) continue;
     }
+    if (last_ > 0) clears_left_ = clears_in_row;
     if (auto made = make_something(bytes); !made) return std::move(made).error();
   }
   auto file = folder_.open(segment_name(sequence));
@@ -211,8 +215,16 @@ Result<void> Keeper::step() {
   }
   if (old) return retire(*old);
   if (!making_) return begin_making();
-  if (making_->zeroed < making_->bytes) return zero_some(*making_);
-  return finish_making();
+  if (making_->zeroed == making_->bytes) return finish_making();
+  if (can_clear_ && is_outrun(*making_)) return clear(*making_);
+  return zero_some(*making_);
+}
+
+// While one segment was being zeroed another one was filled.
+bool Keeper::is_outrun(const Making& making) const {
+  if (clears_left_ > 0) return true;
+  std::lock_guard lock(mutex_);
+  return written_ >= making.bytes;
 }
 
 Result<void> Keeper::retire(Old old) {
@@ -273,6 +285,8 @@ Result<void> Keeper::begin_making() {
   }
   making.file = *std::move(file);
   making_ = std::move(making);
+  std::lock_guard lock(mutex_);
+  written_ = 0;
   return {};
 }
 
@@ -292,12 +306,29 @@ Result<void> Keeper::zero_some(Making& making) {
     making.zeroed = end;
     return {};
   }
-  static_cast<void>(folder_.remove(making.name));
-  const std::uint64_t bytes = making.bytes;
+  return give_up(zeroed.error());
+}
+
+Result<void> Keeper::clear(Making& making) {
+  auto cleared = making.file->clear(making.bytes);
+  if (cleared) {
+    making.zeroed = making.bytes;
+    clears_left_ = clears_left_ > 0 ? clears_left_ - 1 : clears_in_row;
+    return {};
+  }
+  if (cleared.error().code != Errc::unsupported) return give_up(cleared.error());
+  can_clear_ = false;
+  return {};
+}
+
+// Its space is given back.
+Result<void> Keeper::give_up(Error why) {
+  const Making making = *std::move(making_);
   making_.reset();
+  static_cast<void>(folder_.remove(making.name));
   std::lock_guard lock(mutex_);
-  bytes_ -= bytes;
-  return zeroed;
+  bytes_ -= making.bytes;
+  return why;
 }
 
 Result<void> Keeper::finish_making() {

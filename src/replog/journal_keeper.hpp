@@ -4,7 +4,8 @@
 // Zeroes are what makes a sync cheap (the blocks are there, only data moves) and a torn write known
 // from damage. They are written ahead of need, in small pieces: by a thread of its own, or, where
 // the host wants none, a piece with every so many bytes that are committed; at once, or where the
-// host says.
+// host says. Where the log outruns that, writing everything twice would halve the rate of the disk:
+// then the file system clears the next few segments, and a sync into them costs a little more.
 //
 // Order of what must not be lost, each step durable before the next begins:
 //   an old segment becomes a spare:    renamed away, directory synced; only then written to
@@ -77,6 +78,9 @@ class Keeper {
   Result<void> begin_making();
   Result<void> make_something(std::uint64_t bytes);
   Result<void> zero_some(Making&);
+  Result<void> clear(Making&);
+  Result<void> give_up(Error);
+  bool is_outrun(const Making&) const;
   Result<void> finish_making();
   Result<void> zero(File&, std::uint64_t from, std::uint64_t to);
 
@@ -89,6 +93,8 @@ class Keeper {
   std::uint64_t last_;              // Guarded by `work_mutex_`.
   std::uint64_t spares_named_ = 0;  // Guarded by `work_mutex_`.
   std::uint64_t next_bytes_;        // Of the next file that is made. Guarded by `work_mutex_`.
+  std::uint64_t clears_left_ = 0;   // Segments to be cleared, not zeroed. Guarded by `work_mutex_`.
+  bool can_clear_ = true;           // Guarded by `work_mutex_`.
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -96,7 +102,8 @@ class Keeper {
   std::vector<std::string> spares_;
   std::deque<Old> old_;
   std::uint64_t bytes_ = 0;
-  std::uint64_t owed_ = 0;  // Of zeroes, where there is no thread.
+  std::uint64_t owed_ = 0;     // Of zeroes, where there is no thread.
+  std::uint64_t written_ = 0;  // Committed since the file that is being made was begun.
   bool is_wanted_ = false;
   bool has_failed_ = false;
   bool is_stopping_ = false;

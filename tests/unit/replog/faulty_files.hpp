@@ -29,7 +29,7 @@ class FaultyDisk {
   };
   using Names = std::map<std::string, std::shared_ptr<Inode>>;
 
-  explicit FaultyDisk(std::uint64_t seed) : random(seed) {}
+  explicit FaultyDisk(std::uint64_t seed) : random(seed), clears(seed % 2 == 1) {}
 
   // The power fails, or failed in the plan's operation: the disk is as a restart finds it.
   void restart() {
@@ -97,6 +97,8 @@ class FaultyDisk {
   }
 
   Random random;
+  bool clears;                // Whether it can clear a range without writing it.
+  std::uint64_t cleared = 0;  // How often it did.
   FaultPlan plan;
   std::uint64_t operations = 0;
   bool is_down = false;
@@ -152,6 +154,14 @@ class FaultyFile final : public journal::File {
       }
       inode_->now.resize(bytes);
     }
+    return {};
+  }
+  Result<void> clear(std::uint64_t bytes) override {
+    if (!disk_.clears) return Error{Errc::unsupported, "this disk clears no ranges"};
+    if (auto failure = disk_.begin()) return *failure;
+    std::fill_n(inode_->now.begin(), bytes, '\0');
+    for (std::size_t at = 0; at < bytes / journal::sector_bytes; ++at) inode_->dirty.insert(at);
+    disk_.cleared += 1;
     return {};
   }
   Result<std::size_t> read(std::uint64_t offset, char* to, std::size_t size) const override {
