@@ -27,12 +27,9 @@ struct Kept {
 
   FaultyDisk disk;
   FaultyFolder folder{disk};
-  journal::Keeper keeper{folder,
-                         {.segment_bytes = segment, .bytes_max = 8 * segment, .has_thread = false},
-                         1,
-                         0,
-                         0,
-                         {}};
+  journal::Keeper keeper{
+      folder, {.segment_bytes = segment, .bytes_max = 8 * segment, .has_thread = false}, 1, 0, 0,
+      {}};
   std::uint64_t taken = 0;
 };
 
