@@ -73,7 +73,13 @@ struct LogEnvelope {
     introduce @25 :Introduce;
     join @26 :Join;
     form @27 :Form;
+    resting @29 :Resting;
+    hostBeat @30 :HostBeat;
+    noSuchLog @31 :NoSuchLog;
   }
+
+  # Which of a host's logs; 0: the only one of its directory.
+  log @28 :UInt64;
 }
 
 struct PreVote {
@@ -117,6 +123,7 @@ struct Heartbeat {
   leadAt @2 :UInt64;
   sequence @3 :UInt64;
   wantsLease @4 :Bool;
+  mayRest @5 :Bool;
 }
 struct Heard {
   ballot @0 :Ballot;
@@ -125,6 +132,7 @@ struct Heard {
   sequence @3 :UInt64;
   chosenEnd @4 :UInt64;
   grantsLease @5 :Bool;
+  rests @6 :Bool;
 }
 struct Learn {
   from @0 :UInt64;
@@ -235,4 +243,12 @@ struct Join {
 struct Form {
   configuration @0 :LogConfiguration;
   since @1 :UInt64;
+}
+struct Resting {
+  ballot @0 :Ballot;
+}
+struct HostBeat {
+  life @0 :UInt64;
+}
+struct NoSuchLog {
 }

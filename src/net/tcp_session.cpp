@@ -75,7 +75,7 @@ bool TcpSession::send(Bytes message) {
     return false;
   }
   context_.counters.frames_sent.add();
-  bool is_overtaken = lane_ == runtime::Lane::log && message.size() >= runtime::large_message_min;
+  bool is_overtaken = runtime::is_log_lane(lane_) && message.size() >= runtime::large_message_min;
   if (is_overtaken) {
     queue_.push_parts(std::move(message));
   } else {

@@ -93,7 +93,7 @@ class TcpSession : public std::enable_shared_from_this<TcpSession> {
   bool is_dialed() const { return !listener_; }
   // Few sessions with many messages.
   bool is_busy_lane() const {
-    return lane_ == runtime::Lane::log || lane_ == runtime::Lane::log_client;
+    return runtime::is_log_lane(lane_) || lane_ == runtime::Lane::log_client;
   }
 
   SessionContext& context_;

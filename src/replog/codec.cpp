@@ -110,6 +110,7 @@ void put(cs::LogEnvelope::Builder to, const Heartbeat& m) {
   b.setLeadAt(m.lead_at.value());
   b.setSequence(m.sequence);
   b.setWantsLease(m.wants_lease);
+  b.setMayRest(m.may_rest);
 }
 void put(cs::LogEnvelope::Builder to, const Heard& m) {
   auto b = to.initHeard();
@@ -119,6 +120,7 @@ void put(cs::LogEnvelope::Builder to, const Heard& m) {
   b.setSequence(m.sequence);
   b.setChosenEnd(m.chosen_end.value());
   b.setGrantsLease(m.grants_lease);
+  b.setRests(m.rests);
 }
 void put(cs::LogEnvelope::Builder to, const Learn& m) {
   auto b = to.initLearn();
@@ -262,6 +264,11 @@ void put(cs::LogEnvelope::Builder to, const Form& m) {
   put(b.initConfiguration(), m.configuration);
   b.setSince(m.configuration.since().value());
 }
+void put(cs::LogEnvelope::Builder to, const Resting& m) {
+  put(to.initResting().initBallot(), m.ballot);
+}
+void put(cs::LogEnvelope::Builder to, const HostBeat& m) { to.initHostBeat().setLife(m.life); }
+void put(cs::LogEnvelope::Builder to, const NoSuchLog&) { to.initNoSuchLog(); }
 
 // An empty reason: it is sound.
 std::string read_configuration(cs::LogConfiguration::Reader from, Position since,
@@ -298,7 +305,8 @@ class Reader {
     Envelope envelope{.cluster = ClusterUid(from.getCluster()),
                       .from = NodeId(from.getFrom()),
                       .incarnation = from.getIncarnation(),
-                      .message = message(from)};
+                      .message = message(from),
+                      .log = LogId(from.getLog())};
     if (!envelope.from || envelope.from.value() > member_id_max) {
       fail("a member's id is out of range");
     }
@@ -406,14 +414,19 @@ class Reader {
       }
       case cs::LogEnvelope::HEARTBEAT: {
         auto m = from.getHeartbeat();
-        return Heartbeat{ballot(m.getBallot()), position(m.getChosenEnd()),
-                         position(m.getLeadAt(), false), m.getSequence(), m.getWantsLease()};
+        return Heartbeat{
+            ballot(m.getBallot()), position(m.getChosenEnd()), position(m.getLeadAt(), false),
+            m.getSequence(),       m.getWantsLease(),          m.getMayRest()};
       }
       case cs::LogEnvelope::HEARD: {
         auto m = from.getHeard();
-        return Heard{ballot(m.getBallot()),      m.getGranted(),
-                     ballot(m.getPromised()),    m.getSequence(),
-                     position(m.getChosenEnd()), m.getGrantsLease()};
+        return Heard{ballot(m.getBallot()),
+                     m.getGranted(),
+                     ballot(m.getPromised()),
+                     m.getSequence(),
+                     position(m.getChosenEnd()),
+                     m.getGrantsLease(),
+                     m.getRests()};
       }
       case cs::LogEnvelope::LEARN: {
         auto m = from.getLearn();
@@ -478,6 +491,9 @@ class Reader {
         auto m = from.getForm();
         return Form{configuration(m.getConfiguration(), m.getSince())};
       }
+      case cs::LogEnvelope::RESTING: return Resting{ballot(from.getResting().getBallot())};
+      case cs::LogEnvelope::HOST_BEAT: return HostBeat{from.getHostBeat().getLife()};
+      case cs::LogEnvelope::NO_SUCH_LOG: return NoSuchLog{};
     }
     fail("a message of a kind that this version does not know");
     return Learn{};
@@ -651,6 +667,7 @@ Bytes encode(const Envelope& envelope) {
   root.setCluster(envelope.cluster.value());
   root.setFrom(envelope.from.value());
   root.setIncarnation(envelope.incarnation);
+  root.setLog(envelope.log.value());
   std::visit([&](const auto& m) { put(root, m); }, envelope.message);
   return builder.take();
 }

@@ -55,6 +55,7 @@ Core::Core(CoreOptions options, Recovered recovered, std::uint64_t seed, Logger 
 void Core::on(Time now, Sender from, const Message& message, Effects& effects) {
   if (log_.is_on(LogLevel::debug))
     log_.debug("received", "from", from.id, "message", name_of(message));
+  if (is_resting_ && disturbs(message)) wake(now);
   if (formation_) {
     on_unformed(now, from, message, effects);
   } else if (auto* join = std::get_if<Join>(&message)) {
@@ -78,10 +79,12 @@ void Core::on_time(Time now, Effects& effects) {
     on_formed(now, formation_->on_time(now, effects), effects);
     return finish(effects);
   }
+  if (must_wake_) wake(now);
+  if (is_resting_ && role_ != Role::leader && now >= probe_at_) probe(now, effects);
   switch (role_) {
     case Role::follower:
     case Role::pre_candidate:
-      if (now >= election_at_)
+      if (now >= election_at_ && !is_resting_)
         can_stand() ? start_pre_vote(now, effects) : on_silence(now, effects);
       break;
     case Role::candidate:
@@ -103,6 +106,7 @@ void Core::on_time(Time now, Effects& effects) {
         if (asked_change_) consider_change(now, effects);
         if (hand_over_) go_on_handing_over(now, effects);
         if (role_ != Role::leader) break;
+        if (options_.may_rest) consider_rest(now);
       }
       if (now >= heartbeat_at_ || now >= tell_at_) send_heartbeats(now, effects);
       break;
@@ -126,6 +130,7 @@ void Core::on_time(Time now, Effects& effects) {
 
 void Core::on_append(std::vector<Proposal> proposals, Effects& effects) {
   counters_.appends += proposals.size();
+  must_wake_ = must_wake_ || is_resting_;
   for (Proposal& proposal : proposals) {
     bool is_fenced =
         proposal.term != 0 && (role_ != Role::leader || term_of(ballot_) != proposal.term);
@@ -151,6 +156,7 @@ void Core::on_append(std::vector<Proposal> proposals, Effects& effects) {
 void Core::on_campaign(Time now, Effects& effects) {
   if (formation_) wants_to_lead_ = true;  // As soon as it may.
   if (!can_stand()) return;
+  wake(now);
   become_follower(now, "a new writer starts here", effects);
   if (!is_disk_stalled_ && damage_.empty()) start_prepare(now, effects);
   finish(effects);
@@ -180,7 +186,9 @@ void Core::release(Position end) { acceptor_.release(std::min(end, chosen_end_))
 
 Time Core::deadline() const {
   if (formation_) return formation_->deadline();
-  Time at = is_removed() ? time_never : election_at_;
+  if (must_wake_) return Time::min();
+  Time at = is_removed() || is_resting_ ? time_never : election_at_;
+  if (is_resting_ && role_ != Role::leader) at = probe_at_;
   if (role_ == Role::leader) at = std::min({heartbeat_at_, tell_at_, check_at_});
   if (preparation_) at = std::min(at, prepare_again_at_);
   if (lacks_entries()) at = std::min(at, learn_again_at_);
@@ -260,6 +268,10 @@ Metrics Core::metrics() const {
               counters_.unvouched),
       gauge("cluster_log_damaged", "Entries that are damaged now.", damage_.count()),
       gauge("cluster_log_disk_stalled", "1 while no sync finishes.", is_disk_stalled_ ? 1 : 0),
+      counter("cluster_log_rests_total", "Times that it stopped heartbeats, or awaiting them.",
+              counters_.rests),
+      gauge("cluster_log_resting", "1 while it sends and awaits no heartbeats.",
+            is_resting_ ? 1 : 0),
       gauge("cluster_log_leading", "1 while this member leads.", role_ == Role::leader ? 1 : 0),
       gauge("cluster_log_leader", "The leader's id as this member knows it; 0: none.",
             leader_.value()),
@@ -294,11 +306,11 @@ Metrics Core::metrics() const {
 
 std::string_view name_of(const Message& message) {
   static constexpr std::string_view names[] = {
-      "PreVote",       "PreVoted",      "Prepare",   "Promised",    "Accept",
-      "Accepted",      "Heartbeat",     "Heard",     "Learn",       "Learned",
-      "Forward",       "Forwarded",     "ReadIndex", "ReadIndexed", "SnapshotOffered",
-      "SnapshotFetch", "SnapshotChunk", "Command",   "Commanded",   "CampaignNow",
-      "RangeSum",      "RangeSummed",   "Introduce", "Join",        "Form"};
+      "PreVote",   "PreVoted",    "Prepare",         "Promised",      "Accept",        "Accepted",
+      "Heartbeat", "Heard",       "Learn",           "Learned",       "Forward",       "Forwarded",
+      "ReadIndex", "ReadIndexed", "SnapshotOffered", "SnapshotFetch", "SnapshotChunk", "Command",
+      "Commanded", "CampaignNow", "RangeSum",        "RangeSummed",   "Introduce",     "Join",
+      "Form",      "Resting",     "HostBeat",        "NoSuchLog"};
   static_assert(std::size(names) == std::variant_size_v<Message>);
   return names[message.index()];
 }

@@ -42,6 +42,9 @@ struct CoreOptions {
   std::size_t snapshot_chunk_bytes = 512u << 10;
   std::size_t catch_up_bytes_per_second = 64u << 20;  // To all that are behind; 0: no limit.
   PipelineLimits pipeline;
+  // Where nothing happens it sends nothing, as long as its host says whom it hears: `on_reached`.
+  bool may_rest = false;
+  Duration rest_probe = std::chrono::minutes(5);
   // A leader may answer reads by its lease; the same at all members, like the election timeout.
   bool lease_reads = false;
   std::uint32_t clock_drift_permille_max = 10;
@@ -65,6 +68,8 @@ class Core {
   void on_time(Time now, Effects&);
   // The connection to a member ended. A leader that may be gone is not waited for as long.
   void on_lost(Time now, NodeId member, Effects&);
+  // The host hears from a member's host, and will call `on_lost` when it does no longer.
+  void on_reached(Time now, NodeId member, Effects&);
   void on_append(std::vector<Proposal>, Effects&);
   // Answers CaughtUp once this member has everything that was chosen at `now`.
   void on_catch_up(Time now, std::uint64_t tag, Effects&);
@@ -109,6 +114,7 @@ class Core {
 
   Role role() const { return role_; }
   bool is_forming() const { return formation_.has_value(); }  // This directory is no member yet.
+  bool is_resting() const { return is_resting_; }
   bool is_disk_stalled() const { return is_disk_stalled_; }
   bool is_disk_behind() const { return is_disk_behind_; }
   const Damage& damage() const { return damage_; }
@@ -191,6 +197,19 @@ class Core {
   void give_lease_up(Time, Effects&);
   bool take_revocation(Time, const Heartbeat&, Effects&);
   void hand_over(Effects&);
+
+  // Resting (core_rest.cpp).
+  void on(Time, NodeId, const Resting&, Effects&);
+  static bool disturbs(const Message&);
+  void wake(Time);
+  void forget_rest();
+  bool has_nothing_to_do() const;
+  bool may_rest() const;
+  void consider_rest(Time);
+  void consider_resting(NodeId from, const Heard&);
+  void rest_if_all_do();
+  bool rests_with(Time, NodeId leader, const Heartbeat&);
+  void probe(Time, Effects&);
 
   // Following and learning (core_learning.cpp).
   void on(Time, NodeId, const Accept&, Effects&);
@@ -395,6 +414,17 @@ class Core {
   std::set<Sender> refused_;    // Of whom was warned.
   bool is_superseded_ = false;  // Another log of this cluster was founded.
 
+  // Resting: no timers run but `probe_at_`, a follower's.
+  bool is_resting_ = false;
+  bool must_wake_ = false;       // As soon as the time is known.
+  std::set<NodeId> in_reach_;    // Whose hosts ours hears.
+  std::set<NodeId> rested_;      // As leader: those that rest, since `rest_from_`.
+  std::uint64_t rest_from_ = 0;  // The first heartbeat that said so; 0: the last did not.
+  Time idle_since_ = time_never;
+  Position idle_end_;
+  std::uint64_t heard_sequence_ = 0;  // The leader's latest.
+  Time probe_at_ = time_never;
+
   // Learning.
   NodeId teller_;
   Position known_chosen_end_;  // Somebody has everything before it.
@@ -404,7 +434,7 @@ class Core {
   struct Counters {
     std::uint64_t elections = 0, terms_led = 0, appends = 0, chosen = 0, learned = 0, resent = 0,
                   refused = 0, forwarded = 0, step_downs = 0, disk_stalls = 0, damaged = 0,
-                  repaired = 0, unvouched = 0;
+                  repaired = 0, unvouched = 0, rests = 0;
   } counters_;
 };
 

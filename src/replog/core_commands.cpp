@@ -11,6 +11,7 @@
 namespace cluster::replog {
 
 void Core::on_command(Time now, std::uint64_t tag, CommandBody body, Effects& effects) {
+  wake(now);
   if (is_removed()) {
     refuse(Origin{.member = options_.self, .tag = tag}, removal(), effects);
   } else if (role_ == Role::leader && lead_at_) {

@@ -18,6 +18,8 @@ void Core::postpone_election(Time now) {
 // new one within the time that is left, or else the others, who hear the leader, refuse the
 // pre-vote.
 void Core::on_lost(Time now, NodeId member, Effects& effects) {
+  in_reach_.erase(member);
+  if (is_resting_ && (role_ == Role::leader || member == leader_)) wake(now);
   if (role_ == Role::follower && member == leader_) {
     heard_leader_at_ = std::min(heard_leader_at_, now - options_.election_timeout);
     auto beat = static_cast<std::uint64_t>(options_.heartbeat_interval.count());
@@ -223,6 +225,7 @@ void Core::on_prepared(Time now, Effects& effects) {
 
 void Core::start_leading(Time now, Effects& effects) {
   role_ = Role::leader;
+  forget_rest();
   counters_.terms_led += 1;
   wants_lease_ = options_.lease_reads;
   follow(now, options_.self, ballot_, effects);
@@ -259,6 +262,7 @@ void Core::propose_again(const Preparation& preparation, Effects& effects) {
 void Core::stop_leading(Time now, std::string_view why, Effects& effects) {
   CLUSTER_CHECK(role_ == Role::leader, "only a leader steps down");
   counters_.step_downs += 1;
+  forget_rest();
   log_.info("steps down", "ballot", ballot_, "why", why);
   give_lease_up(now, effects);
   Pipeline::Leftovers left = pipeline_->drain();
@@ -327,6 +331,7 @@ void Core::become_follower(Time now, std::string_view why, Effects& effects) {
   if (role_ == Role::leader) return stop_leading(now, why, effects);
   if (role_ == Role::candidate) log_.info("gives its candidacy up", "ballot", ballot_, "why", why);
   role_ = Role::follower;
+  forget_rest();
   preparation_.reset();
   prepare_again_at_ = time_never;
   votes_.clear();
@@ -344,6 +349,8 @@ void Core::follow(Time now, NodeId leader, Ballot ballot, Effects& effects) {
   }
   if (leader_ == leader && leader_ballot_ == ballot) return;
   bool is_new = leader_ballot_ != ballot;
+  if (is_new) heard_sequence_ = 0;
+  if (leader != options_.self) forget_rest();
   if (is_new || leader_ != leader) fail_forwarded("another term began", effects);
   if (is_new) lead_at_ = Position{};
   leader_ = leader;

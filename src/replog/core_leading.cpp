@@ -128,7 +128,8 @@ void Core::send_heartbeats(Time now, Effects& effects) {
                                                .chosen_end = chosen_end_,
                                                .lead_at = lead_at_,
                                                .sequence = sequence_,
-                                               .wants_lease = wants_lease_}});
+                                               .wants_lease = wants_lease_,
+                                               .may_rest = rest_from_ != 0}});
   });
 }
 
@@ -139,6 +140,7 @@ void Core::on(Time now, NodeId from, const Heard& answer, Effects& effects) {
   pipeline_->heard(from, answer.sequence, answer.chosen_end, now);
   if (answer.grants_lease && wants_lease_) lease_.granted(from, answer.sequence);
   serve_reads(now, effects);
+  if (options_.may_rest) consider_resting(from, answer);
   if (asked_change_) consider_change(now, effects);
   if (hand_over_) go_on_handing_over(now, effects);
 }

@@ -50,12 +50,14 @@ void Core::on(Time now, NodeId from, const Heartbeat& beat, Effects& effects) {
     counters_.refused += 1;
   }
   learn_by_ballot(now, from, beat.ballot, beat.chosen_end, effects);
+  bool rests = granted && options_.may_rest && rests_with(now, from, beat);
   effects.now.push_back(Send{from, Heard{.ballot = beat.ballot,
                                          .granted = granted,
                                          .promised = lowest,
                                          .sequence = beat.sequence,
                                          .chosen_end = held_end(),
-                                         .grants_lease = grants_lease}});
+                                         .grants_lease = grants_lease,
+                                         .rests = rests}});
 }
 
 // What we accepted at a ballot is what its leader proposed there, so where that leader says that a

@@ -282,10 +282,11 @@ Members Core::members(Time now) const {
       info.is_heard = true;
       info.chosen_end = chosen_end_;
     } else if (pipeline_) {
-      info.is_heard = pipeline_->heard_at(member.id) > now - options_.election_timeout;
+      info.is_heard = pipeline_->heard_at(member.id) > now - options_.election_timeout ||
+                      (is_resting_ && rested_.contains(member.id));
       info.chosen_end = pipeline_->chosen_end_of(member.id);
     } else if (member.id == leader_) {
-      info.is_heard = now - heard_leader_at_ < options_.election_timeout;
+      info.is_heard = is_resting_ || now - heard_leader_at_ < options_.election_timeout;
       info.chosen_end = known_chosen_end_;
     }
     members.members.push_back(std::move(info));

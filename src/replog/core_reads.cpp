@@ -7,6 +7,7 @@
 namespace cluster::replog {
 
 void Core::on_catch_up(Time now, std::uint64_t tag, Effects& effects) {
+  wake(now);
   if (role_ == Role::leader && lead_at_) {
     leader_reads_.ask(options_.self, tag);
     serve_reads(now, effects);
@@ -110,6 +111,7 @@ void Core::hand_over(Effects& effects) {
 
 void Core::on_disk_stall(Time now, bool is_stalled, Effects& effects) {
   if (is_stalled == is_disk_stalled_) return;
+  wake(now);
   is_disk_stalled_ = is_stalled;
   if (is_stalled) {
     log_.error("disk stalls", "remedy", "none needed if it goes on; else look at the disk");
@@ -130,6 +132,7 @@ void Core::on_disk_stall(Time now, bool is_stalled, Effects& effects) {
 
 void Core::on_disk_failure(Time now, Effects& effects) {
   if (role_ != Role::leader) return;
+  wake(now);
   give_lease_up(now, effects);
   hand_over(effects);
   stop_leading(now, "its disk failed", effects);

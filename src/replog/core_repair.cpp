@@ -29,6 +29,7 @@ void Core::start_with_damage(const std::vector<PositionRange>& damaged) {
 void Core::on_damage(Time now, Position at, Effects& effects) {
   // What was forgotten stays so, though memory may hold it for those who still read it.
   if (at < kept_from_) return;
+  wake(now);
   counters_.damaged += 1;
   // What is in memory is sound, and is what this member accepted.
   if (const LogEntry* held = acceptor_.window().find(at)) {

@@ -42,6 +42,7 @@ void Core::on(Time now, NodeId from, const RangeSummed& told, Effects& effects) 
 // The entry in memory may be what was written, or what was read back wrong at the start.
 void Core::on_odd_copy(Time now, Position at, std::uint32_t checksum, Effects& effects) {
   if (at < kept_from_ || at >= chosen_end_ || damage_.contains(at)) return;
+  wake(now);
   counters_.damaged += 1;
   const LogEntry* held = acceptor_.window().find(at);
   if (held != nullptr && checksum_value(0, *held) == checksum) {

@@ -46,6 +46,7 @@ std::string hex(std::uint64_t number) {
 }
 
 const char* name_of(std::uint32_t kind) {
+  if (kind == static_cast<std::uint32_t>(shared_journal)) return "many logs in one journal";
   return kind == static_cast<std::uint32_t>(StoreKind::lmdb) ? "lmdb" : "journal";
 }
 

@@ -15,6 +15,9 @@
 
 namespace cluster::replog {
 
+// A directory of many logs; no choice of `LogOptions::store`.
+inline constexpr StoreKind shared_journal = static_cast<StoreKind>(2);
+
 class Directory {
  public:
   // Makes the directory where it is missing, locks it, and reads its identity. Fields of `expected`

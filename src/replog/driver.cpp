@@ -4,6 +4,8 @@
 
 #include "base/metrics.hpp"
 #include "replog/only_data.hpp"
+#include "replog/own_ports.hpp"
+#include "replog/shared_logs.hpp"
 
 namespace cluster::replog {
 namespace {
@@ -20,13 +22,8 @@ void cut_at_gap(std::vector<LogEntry>& entries) {
   if (gap != entries.end()) entries.erase(gap + 1, entries.end());
 }
 
-std::size_t bytes_of(const Change& change) {
-  const auto* put = std::get_if<PutEntry>(&change);
-  return put != nullptr ? put->entry.value.cost() : 64;
-}
-
 CoreOptions core_options(const LogOptions& options, const Identity& identity,
-                         const DriverLimits& limits) {
+                         const DriverLimits& limits, bool may_rest) {
   CoreOptions core;
   core.self = identity.member;
   core.incarnation = identity.incarnation;
@@ -40,6 +37,8 @@ CoreOptions core_options(const LogOptions& options, const Identity& identity,
   core.clock_drift_permille_max = options.clock_drift_permille_max;
   core.has_state_machine = options.state_machine != nullptr;
   core.snapshot_chunk_bytes = limits.snapshot_chunk_bytes;
+  core.may_rest = may_rest;
+  core.rest_probe = limits.rest_probe;
   core.catch_up_bytes_per_second = options.catch_up_bytes_per_second;
   return core;
 }
@@ -56,45 +55,36 @@ struct Driver::Tail {
 Driver::Driver(runtime::Host& host, runtime::ListenerId listener, std::shared_ptr<Store> store,
                Recovered recovered, LogOptions options,
                std::function<void(const Snapshot&)> publish, DriverLimits limits,
-               DriverSnapshots snapshots)
+               DriverSnapshots snapshots, SharedPlace place)
     : host_(host),
       options_(std::move(options)),
       limits_(limits),
-      log_(host.logger().with_part("log")),
+      log_(host.logger().with_part(place.log ? "log " + to_field(place.log) : "log")),
       store_(std::move(store)),
       publish_(std::move(publish)),
-      core_(core_options(options_, store_->identity(), limits_), std::move(recovered),
-            options_.seed != 0 ? options_.seed : host.random_seed(), log_, host.now()),
-      committer_(
-          host,
-          [store = store_](const std::vector<Change>& changes) { return store->commit(changes); },
-          [this](Action action) {
-            watch_disk();  // A sync has finished.
-            act(std::move(action));
-            drain_self();
-          },
-          [this](const Error& why) { fail(why); }, {bytes_of, limits_.group_bytes_max}),
+      core_(core_options(options_, store_->identity(), limits_, place.logs != nullptr),
+            std::move(recovered), options_.seed != 0 ? options_.seed : host.random_seed(), log_,
+            host.now()),
       alarm_(host.make_alarm([this] { on_wake(); })),
       calls_(host),
       first_tag_((host.random_seed() << 32) + 1),
       next_catch_up_((host.random_seed() << 32) + 1),
-      next_command_(next_catch_up_) {
+      next_command_(next_catch_up_),
+      log_id_(place.log) {
   options_.self = store_->identity().member;
   snapshot_.range = LogRange{core_.kept_from(), core_.chosen_end()};
   this->publish();
   const Configuration& configuration = core_.configuration();
-  runtime::PeerLinksOptions links;
-  links.self = options_.self;
-  links.on_lost = [this](NodeId member) {
-    step([&](Effects& effects) { core_.on_lost(host_.now(), member, effects); });
-  };
-  links.members =
+  std::vector<Peer> members =
       configuration.is_empty() ? peers_before_forming(options_) : peers_of(configuration);
-  links_ = std::make_unique<runtime::PeerLinks>(
-      host, listener, runtime::Lane::log, std::move(links),
-      [this](runtime::SessionId session, const runtime::PeerIdentity& sender, Bytes message) {
-        return on_message(session, sender, std::move(message));
-      });
+  PortUser& user = *this;
+  if (place.logs != nullptr) {
+    ports_ = place.logs->open(place.log, std::move(members), user);
+  } else {
+    ports_ = std::make_unique<OwnPorts>(
+        host, store_, OwnPortsOptions{listener, std::move(members), limits_.group_bytes_max}, user,
+        log_);
+  }
   start_scrubber();
   if (options_.state_machine != nullptr) start_applier(std::move(snapshots));
   arm();
@@ -104,7 +94,7 @@ Driver::~Driver() = default;
 
 void Driver::perform(Effects&& effects) {
   for (Action& action : effects.now) act(std::move(action));
-  committer_.submit(std::move(effects.changes), std::move(effects.then));
+  ports_->submit(std::move(effects.changes), std::move(effects.then));
 }
 
 // Messages to ourselves are inputs like any other, taken after the effects that brought them.
@@ -135,9 +125,9 @@ void Driver::act_one(Send&& send) {
   // What it asks for may be part of what is on its way to it, overtaken by the news that it is
   // chosen. It asks again.
   bool may_be_sent = std::holds_alternative<Learned>(send.message) &&
-                     links_->queued_bytes(to) >= runtime::large_message_min;
+                     ports_->queued_bytes(to) >= runtime::large_message_min;
   if (may_be_sent) return;
-  links_->send(to, encoded(std::move(send.message)));
+  ports_->send(to, encoded(std::move(send.message)));
 }
 
 // The same Accept goes to one peer after another: it is encoded for the first. A ballot has one
@@ -147,7 +137,8 @@ Bytes Driver::encoded(Message&& message) {
     return encode(Envelope{.cluster = store_->identity().cluster,
                            .from = options_.self,
                            .incarnation = store_->identity().incarnation,
-                           .message = std::move(message)});
+                           .message = std::move(message),
+                           .log = log_id_});
   };
   const auto* accept = std::get_if<Accept>(&message);
   if (accept == nullptr) return encode_it();
@@ -280,6 +271,11 @@ void Driver::note_damage(Position at) {
 
 void Driver::start_scrubber() {
   ScrubberOptions options = limits_.scrubber;
+  // Not all logs of a host at once.
+  if (log_id_) {
+    auto spread = static_cast<std::uint64_t>(std::max(options.rest.count(), Duration::rep(1)));
+    options.first_after += Duration(host_.random_seed() % spread);
+  }
   options.bytes_per_second = options_.scrub_bytes_per_second;
   Scrubber::Log log;
   log.choose = [this](Position from) {
@@ -308,41 +304,33 @@ void Driver::act_one(ScrubRange&& chosen) { scrubber_->check(chosen.range); }
 void Driver::act_one(SumRange&& asked) { scrubber_->answer(asked.to, asked.range); }
 void Driver::act_one(RangeCompared&& told) { scrubber_->on(told.from, told.told); }
 
-bool Driver::on_message(runtime::SessionId session, const runtime::PeerIdentity& sender,
-                        Bytes bytes) {
-  if (has_failed()) return true;
-  auto envelope = decode_envelope(bytes);
-  if (!envelope) {
-    garbage_ += 1;
-    log_.warning("dropped garbage", "why", envelope.error().message());
-    return false;
-  }
-  bool is_of_ours = envelope->cluster == store_->identity().cluster;
-  // What we tell ourselves never travels: another process that claims to be us must not vote for
-  // us.
-  if (!is_of_ours || envelope->from == options_.self) {
-    garbage_ += 1;
-    log_.warning("refused a stranger", "from", envelope->from, "cluster", envelope->cluster);
-    return false;
-  }
-  if (!sender.may_be(envelope->from)) {
-    garbage_ += 1;
-    log_.warning("refused an impostor", "claims", envelope->from, "certificate",
-                 sender.names.empty() ? std::string("no name") : sender.names.front());
-    return false;
-  }
-  Sender from{envelope->from, envelope->incarnation};
-  links_->answer_on(session, from.id);
+void Driver::on_envelope(runtime::SessionId session, Envelope envelope) {
+  if (has_failed()) return;
+  Sender from{envelope.from, envelope.incarnation};
+  ports_->answer_on(session, from.id);
   watch_disk();
   // A snapshot's pieces are asked for one by one, each when the last is written.
-  bool is_to_write = std::holds_alternative<Accept>(envelope->message) ||
-                     std::holds_alternative<Learned>(envelope->message);
+  bool is_to_write = std::holds_alternative<Accept>(envelope.message) ||
+                     std::holds_alternative<Learned>(envelope.message);
   if (is_to_write && core_.is_disk_behind()) {
     dropped_ += 1;
-    return true;
+    return;
   }
-  step([&](Effects& effects) { core_.on(host_.now(), from, envelope->message, effects); });
-  return true;
+  step([&](Effects& effects) { core_.on(host_.now(), from, envelope.message, effects); });
+}
+
+void Driver::on_lost(NodeId member) {
+  step([&](Effects& effects) { core_.on_lost(host_.now(), member, effects); });
+}
+
+void Driver::on_reached(NodeId member) {
+  step([&](Effects& effects) { core_.on_reached(host_.now(), member, effects); });
+}
+
+void Driver::perform(Action action) {
+  watch_disk();  // A sync has finished.
+  act(std::move(action));
+  drain_self();
 }
 
 void Driver::on_wake() {
@@ -357,7 +345,7 @@ void Driver::on_wake() {
 
 // When the group that is being written will have taken too long.
 Time Driver::stalled_at() const {
-  Time since = committer_.writing_since();
+  Time since = ports_->writing_since();
   return since == time_never ? time_never : since + options_.disk_stall_timeout;
 }
 
@@ -371,7 +359,7 @@ void Driver::watch_disk() {
 }
 
 void Driver::watch_backlog() {
-  std::size_t open = committer_.open_bytes();
+  std::size_t open = ports_->open_bytes();
   bool was_behind = core_.is_disk_behind();
   bool is_behind = open > limits_.unsynced_bytes_max / (was_behind ? 2 : 1);
   if (is_behind == was_behind) return;
@@ -668,17 +656,14 @@ void Driver::publish() { publish_(snapshot_); }
 
 Metrics Driver::metrics() const {
   Metrics metrics = core_.metrics();
-  for (Metric& metric : links_->metrics()) metrics.push_back(std::move(metric));
+  for (Metric& metric : ports_->metrics()) metrics.push_back(std::move(metric));
   auto is_open = [](const auto& append) { return append.has_value(); };
   metrics.insert(
       metrics.end(),
       {
-          counter("cluster_log_groups_total", "Groups made durable.", committer_.groups()),
-          counter("cluster_log_changes_total", "Changes in those groups.", committer_.changes()),
-          gauge("cluster_log_unsynced_bytes", "What waits for the disk.", committer_.open_bytes()),
           counter("cluster_log_dropped_total",
                   "Messages not taken since too much waited for the disk.", dropped_),
-          counter("cluster_log_garbage_total", "Messages that made no sense.", garbage_),
+          counter("cluster_log_garbage_total", "Messages that made no sense.", ports_->garbage()),
           gauge("cluster_log_open_appends", "Appends of this member's callers under way.",
                 std::count_if(open_appends_.begin(), open_appends_.end(), is_open)),
           gauge("cluster_log_open_bytes", "Bytes of those.", open_bytes_),
@@ -687,10 +672,6 @@ Metrics Driver::metrics() const {
           gauge("cluster_log_ready", "1 while it can be used: see Log::health().",
                 health_.is_ready ? 1 : 0),
       });
-  committer_.write_times().list("cluster_log_sync_seconds", "How long groups took to be durable.",
-                                metrics);
-  committer_.group_sizes().list("cluster_log_group_changes", "How many changes groups had.",
-                                metrics);
   for (Metric& metric : scrubber_->metrics()) metrics.push_back(std::move(metric));
   if (!applier_) return metrics;
   metrics.push_back(gauge("cluster_log_applied_end", "The state machine has what is before it.",

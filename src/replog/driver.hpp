@@ -15,12 +15,11 @@
 #include "replog/core.hpp"
 #include "replog/founding.hpp"
 #include "replog/open_calls.hpp"
+#include "replog/ports.hpp"
 #include "replog/scrubber.hpp"
 #include "replog/snapshot_transfer.hpp"
 #include "replog/store.hpp"
-#include "runtime/committer.hpp"
 #include "runtime/host.hpp"
-#include "runtime/peer_links.hpp"
 
 namespace cluster::replog {
 
@@ -62,8 +61,9 @@ struct DriverLimits {
   // What others send to be written is not taken while so much waits for the disk: they send it
   // again. A leader proposes nothing then.
   std::size_t unsynced_bytes_max = 64u << 20;
-  std::size_t group_bytes_max = 8u << 20;  // Written at once; one submission may be larger.
-  ScrubberOptions scrubber;                // The rate is LogOptions'.
+  std::size_t group_bytes_max = 8u << 20;         // Written at once; one submission may be larger.
+  ScrubberOptions scrubber;                       // The rate is LogOptions'.
+  Duration rest_probe = std::chrono::minutes(5);  // See `Core::probe`.
 };
 
 // Of a log with a state machine: where its snapshots are, and those that are sound, the newest
@@ -76,13 +76,21 @@ struct DriverSnapshots {
 // What an open append costs beside its data.
 inline constexpr std::size_t append_overhead = 128;
 
-class Driver {
+class SharedLogs;
+
+// Where a log is one of several.
+struct SharedPlace {
+  SharedLogs* logs = nullptr;  // None: the log is alone. Must outlive the driver.
+  LogId log;
+};
+
+class Driver final : private PortUser {
  public:
-  // `publish` is called with each new snapshot.
+  // `publish` is called with each new snapshot. The listener is for a log that is alone.
   Driver(runtime::Host&, runtime::ListenerId, std::shared_ptr<Store>, Recovered, LogOptions,
          std::function<void(const Snapshot&)> publish, DriverLimits limits = {},
-         DriverSnapshots snapshots = {});
-  ~Driver();
+         DriverSnapshots snapshots = {}, SharedPlace place = {});
+  ~Driver() override;
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
 
@@ -120,7 +128,7 @@ class Driver {
   // The background thread reads the store, or makes a snapshot.
   bool uses_background() const { return applier_ != nullptr || scrubber_->is_reading(); }
   bool has_failed() const { return snapshot_.failure.has_value(); }
-  bool is_connected(NodeId peer) const { return links_->is_connected(peer); }
+  bool is_connected(NodeId peer) const { return ports_->is_connected(peer); }
   Metrics metrics() const;
 
  private:
@@ -264,7 +272,11 @@ class Driver {
   void go_on_after_repair();
   void retry_reads();
   void act_one(MembersChanged&&);
-  bool on_message(runtime::SessionId, const runtime::PeerIdentity& sender, Bytes);
+  void on_envelope(runtime::SessionId, Envelope) override;
+  void on_lost(NodeId) override;
+  void on_reached(NodeId) override;
+  void perform(Action) override;
+  void on_disk_failed(const Error& why) override { fail(why); }
   void on_wake();
   void drain_self();
   void fail(const Error&);
@@ -298,7 +310,6 @@ class Driver {
   std::function<void(const Snapshot&)> publish_;
   Snapshot snapshot_;
   Core core_;
-  runtime::Committer<Change, Action> committer_;
   std::unique_ptr<runtime::Alarm> alarm_;
   std::deque<Message> self_messages_;
   bool is_draining_ = false;
@@ -337,9 +348,9 @@ class Driver {
   Standing standing_ = Standing::forming;  // As of `health_`.
   Health health_;
   runtime::Lifeline lifeline_;
-  std::uint64_t garbage_ = 0;
   std::uint64_t dropped_ = 0;
-  std::unique_ptr<runtime::PeerLinks> links_;
+  LogId log_id_;
+  std::unique_ptr<Ports> ports_;
 };
 
 template <class F>

@@ -26,7 +26,7 @@ std::optional<Error> Driver::refusal_to_lead() const {
 }
 
 void Driver::act_one(MembersChanged&& changed) {
-  links_->set_members(peers_of(changed.configuration));
+  ports_->set_members(peers_of(changed.configuration));
   if (applier_) applier_->know_members(changed.configuration);
   stop_applier_of_witness();
   if (!core_.is_removed()) return;

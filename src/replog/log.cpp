@@ -11,12 +11,15 @@
 #include "replog/driver.hpp"
 #include "replog/founding.hpp"
 #include "replog/open.hpp"
+#include "replog/shared_logs.hpp"
 #include "replog/stores.hpp"
 
 namespace cluster {
 namespace {
 
 constexpr std::size_t recover_window_bytes = 4u << 20;
+// There may be thousands of them.
+constexpr std::size_t shared_window_bytes = 256u << 10;
 
 // Completes what a join token says.
 Result<void> check_options(LogOptions& options) {
@@ -71,8 +74,9 @@ Result<DriverSnapshots> recover_snapshots(const LogOptions& options, NodeId self
   return snapshots;
 }
 
-Result<Opened> recover_from(std::shared_ptr<Store> store, const LogOptions& options) {
-  auto recovered = store->recover(recover_window_bytes);
+Result<Opened> recover_from(std::shared_ptr<Store> store, const LogOptions& options,
+                            std::size_t window_bytes = recover_window_bytes) {
+  auto recovered = store->recover(window_bytes);
   if (!recovered) return std::move(recovered).error();
   auto checked = check_membership(options, store->identity(), recovered->configuration);
   if (!checked) return std::move(checked).error();
@@ -94,8 +98,6 @@ Result<Opened> open_directory(runtime::Host& host, const LogOptions& options) {
   return recover_from(*std::move(store), options);
 }
 
-Log make_log(runtime::Host&, runtime::ListenerId, LogOptions, Opened);
-
 }  // namespace
 }  // namespace replog
 
@@ -107,6 +109,7 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
   runtime::Host& host;
   LogOptions options;
   runtime::ListenerId own_listener;
+  std::shared_ptr<void> keeps;             // Of a host's log: what it shares.
   std::unique_ptr<replog::Driver> driver;  // Node thread.
   std::unique_ptr<replog::ClientService>
       service;  // Node thread; none where clients are not served.
@@ -410,7 +413,8 @@ struct LogAccess {
 
 namespace {
 
-Log make_log(runtime::Host& host, runtime::ListenerId listener, LogOptions options, Opened opened) {
+Log make_log(runtime::Host& host, runtime::ListenerId listener, LogOptions options, Opened opened,
+             SharedPlace place = {}, const DriverLimits& limits = {}) {
   options.self = opened.store->identity().member;
   options.cluster = opened.store->identity().cluster;
   auto impl = LogAccess::make_impl(host, std::move(options));
@@ -421,7 +425,7 @@ Log make_log(runtime::Host& host, runtime::ListenerId listener, LogOptions optio
           std::lock_guard lock(raw->mutex);
           raw->snapshot = snapshot;
         },
-        DriverLimits{}, std::move(opened.snapshots));
+        limits, std::move(opened.snapshots), place);
     if (impl->options.serve_clients) {
       impl->service = std::make_unique<ClientService>(host, listener, *impl->driver);
     }
@@ -430,6 +434,18 @@ Log make_log(runtime::Host& host, runtime::ListenerId listener, LogOptions optio
 }
 
 }  // namespace
+
+Result<Log> open_shared(runtime::Host& host, SharedPlace place, LogOptions options,
+                        std::shared_ptr<Store> store, std::shared_ptr<void> keeps) {
+  if (auto checked = check_options(options); !checked) return std::move(checked).error();
+  auto opened = recover_from(std::move(store), options, shared_window_bytes);
+  if (!opened) return std::move(opened).error();
+  DriverLimits limits;
+  limits.window_bytes = shared_window_bytes;
+  Log log = make_log(host, {}, std::move(options), *std::move(opened), place, limits);
+  LogAccess::impl(log).keeps = std::move(keeps);
+  return log;
+}
 
 Result<Log> open_listening(runtime::Host& host, LogOptions options) {
   if (auto checked = check_options(options); !checked) return std::move(checked).error();

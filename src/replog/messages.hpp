@@ -11,12 +11,14 @@
 //   ReadIndex/ReadIndexed: up to where a reader must have the log. Command/Commanded: what
 //   operators ask of the leader. CampaignNow: leadership handed over. RangeSum/RangeSummed: stores
 //   compared. Introduce/Form: founders find each other. Join/Form: a newcomer is let in.
+//   Resting: a follower that awaits no heartbeats asks. HostBeat, NoSuchLog: between hosts.
 #pragma once
 
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "cluster/log_host.hpp"
 #include "cluster/result.hpp"
 #include "replog/configuration.hpp"
 #include "replog/types.hpp"
@@ -77,6 +79,7 @@ struct Heartbeat {
   Position lead_at;  // Of the leader's own first entry; none until it is chosen.
   std::uint64_t sequence = 0;
   bool wants_lease = false;
+  bool may_rest = false;  // No more will come before there is news: docs/PROTOCOL.md, "Resting".
   friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 struct Heard {
@@ -87,6 +90,7 @@ struct Heard {
   Position chosen_end;  // Of the one that answers: what it lacks is its lag.
   // It helps to elect nobody else for an election timeout from when it heard this heartbeat.
   bool grants_lease = false;
+  bool rests = false;  // It awaits no more heartbeats.
   friend bool operator==(const Heard&, const Heard&) = default;
 };
 
@@ -234,10 +238,27 @@ struct Form {
   friend bool operator==(const Form&, const Form&) = default;
 };
 
-using Message = std::variant<PreVote, PreVoted, Prepare, Promised, Accept, Accepted, Heartbeat,
-                             Heard, Learn, Learned, Forward, Forwarded, ReadIndex, ReadIndexed,
-                             SnapshotOffered, SnapshotFetch, SnapshotChunk, Command, Commanded,
-                             CampaignNow, RangeSum, RangeSummed, Introduce, Join, Form>;
+// From one that rests, now and then, to the leader that it follows: "do you lead still?"
+struct Resting {
+  Ballot ballot;
+  friend bool operator==(const Resting&, const Resting&) = default;
+};
+
+// Between hosts of several logs, of no log: "this process runs". Another `life` is another process.
+struct HostBeat {
+  std::uint64_t life = 0;
+  friend bool operator==(const HostBeat&, const HostBeat&) = default;
+};
+// To whoever speaks to a log that this host has not open, or not any more.
+struct NoSuchLog {
+  friend bool operator==(const NoSuchLog&, const NoSuchLog&) = default;
+};
+
+using Message =
+    std::variant<PreVote, PreVoted, Prepare, Promised, Accept, Accepted, Heartbeat, Heard, Learn,
+                 Learned, Forward, Forwarded, ReadIndex, ReadIndexed, SnapshotOffered,
+                 SnapshotFetch, SnapshotChunk, Command, Commanded, CampaignNow, RangeSum,
+                 RangeSummed, Introduce, Join, Form, Resting, HostBeat, NoSuchLog>;
 
 std::string_view name_of(const Message&);
 
@@ -255,6 +276,7 @@ struct Envelope {
   NodeId from;
   std::uint64_t incarnation = 0;  // Of the sender's directory.
   Message message;
+  LogId log = {};  // Of a host's logs; none: the only one of its directory.
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };
 

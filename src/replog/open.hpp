@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cluster/log.hpp"
+#include "replog/driver.hpp"
 #include "replog/messages.hpp"
 #include "replog/store.hpp"
 #include "runtime/host.hpp"
@@ -25,6 +26,11 @@ Result<Log> open_on(runtime::Host&, runtime::ListenerId, LogOptions);
 
 // The same over a given store (simulation, tests). Node thread or not.
 Result<Log> open_on_store(runtime::Host&, runtime::ListenerId, LogOptions, std::shared_ptr<Store>);
+
+// One of a host's logs, which are told where it is. `keeps` lives as long as the log. Not the node
+// thread.
+Result<Log> open_shared(runtime::Host&, SharedPlace, LogOptions, std::shared_ptr<Store>,
+                        std::shared_ptr<void> keeps);
 
 // What a backup needs beside `Log`'s own calls. Node thread.
 std::optional<SnapshotOffered> newest_snapshot(const Log&);

@@ -141,6 +141,13 @@ void Pipeline::heard(NodeId member, std::uint64_t sequence, Position chosen_end,
   progress.chosen_end = std::max(progress.chosen_end, chosen_end);
 }
 
+void Pipeline::excuse(const std::set<NodeId>& members, Time now) {
+  for (auto& [member, progress] : progress_) {
+    if (!members.contains(member)) continue;
+    progress.heard_at = progress.kept_up_at = progress.moved_at = now;
+  }
+}
+
 Time Pipeline::heard_at(NodeId member) const {
   auto at = progress_.find(member);
   return at == progress_.end() ? Time::min() : at->second.heard_at;

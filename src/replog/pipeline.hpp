@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/interval_set.hpp"
@@ -65,6 +66,9 @@ class Pipeline {
   // A member holds [first, end) durably at our ballot.
   void accepted(NodeId member, Position first, Position end, Time now);
   void heard(NodeId member, std::uint64_t sequence, Position chosen_end, Time now);
+
+  // These were silent until now because nothing was to be said.
+  void excuse(const std::set<NodeId>& members, Time now);
 
   Time heard_at(NodeId member) const;              // Never: the beginning of time.
   Position chosen_end_of(NodeId member) const;     // As it told last; none when it did not.

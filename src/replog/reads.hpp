@@ -31,6 +31,7 @@ class LeaderReads {
 
   // Somebody waits for a round, and none is under way.
   bool wants_round() const { return !gathered_.empty() && asked_.empty(); }
+  bool is_idle() const { return gathered_.empty() && asked_.empty(); }
   // Heartbeat `sequence` goes out: all that wait ride along.
   void join(std::uint64_t sequence, Position chosen_end);
   // Those whose heartbeat a quorum has answered.
@@ -56,6 +57,7 @@ class OwnReads {
   std::optional<std::uint64_t> question(Time now, Duration patience);
   // When `question` may have one; `time_never` while nobody waits for an answer.
   Time deadline() const;
+  bool is_idle() const { return gathered_.empty() && asked_.empty() && waiting_.empty(); }
   void ask_again_at(Time at) { ask_at_ = at; }
 
   bool is_asked(std::uint64_t tag) const { return question_ == tag && !asked_.empty(); }

@@ -1,8 +1,8 @@
 // Sessions between processes: connections that carry whole messages.
 //
 // A listener is shared by several lanes; the dialer names the lane it wants, and each lane has one
-// handler. On one session messages arrive whole and in order, or the session closes. On the log's
-// lane alone small messages overtake large ones, so that an entry of megabytes holds up no
+// handler. On one session messages arrive whole and in order, or the session closes. On the logs'
+// lanes alone small messages overtake large ones, so that an entry of megabytes holds up no
 // heartbeat. (The log assumes less still, and its simulated network gives it less: there, messages
 // of its lane are lost, doubled and reordered.) Everything here happens on the node thread.
 #pragma once
@@ -21,7 +21,17 @@ namespace cluster::runtime {
 using SessionId = Id<struct SessionTag>;  // Never used twice in a process.
 using ListenerId = Id<struct ListenerTag>;
 
-enum class Lane : std::uint8_t { log = 1, agent = 2, scheduler = 3, admin = 4, log_client = 5 };
+enum class Lane : std::uint8_t {
+  log = 1,  // One log.
+  agent = 2,
+  scheduler = 3,
+  admin = 4,
+  log_client = 5,
+  logs = 6,  // A host's logs, all of them.
+};
+
+// Between members: small messages overtake large ones, and none waits for another.
+inline bool is_log_lane(Lane lane) { return lane == Lane::log || lane == Lane::logs; }
 
 inline constexpr std::size_t message_size_max = 32u << 20;
 // From this size on messages of the log's lane are overtaken. What the log sends in groups is

@@ -4,6 +4,13 @@ namespace cluster::sim {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+constexpr LogId main_log{1};
+constexpr LogId second_log{2};
+
+}  // namespace
+
 std::string name_of(const LogMember& member) {
   return "member " + std::to_string(member.peer.id.value());
 }
@@ -108,6 +115,8 @@ LogCluster::~LogCluster() {
     if (options_.tenant && member.driver) options_.tenant->leave(member);
     member.is_down = true;  // Nobody hears of what is open.
     member.driver.reset();
+    member.second.reset();
+    member.shared.reset();
   }
   world_.end();
 }
@@ -199,9 +208,14 @@ void LogCluster::start(LogMember& member) {
   }
   replog::Identity identity{log.cluster, member.peer.id, member.directory};
   auto store = std::make_shared<Store>(member, identity, options_);
+  replog::SharedPlace place;
   auto recovered = store->recover(64 << 10);
   auto listener = member.host->transport().listen(member.peer.endpoint);
   CLUSTER_CHECK(listener.has_value(), "a member's address is free");
+  if (options_.has_hosts) {
+    make_host(member, *listener, identity, store);
+    place = {member.shared.get(), main_log};
+  }
   checker_.on_restart(member.peer.id, member.disk);
   checker_.on_apply_restart(member.peer.id);
   member.driver = std::make_unique<replog::Driver>(
@@ -212,7 +226,8 @@ void LogCluster::start(LogMember& member) {
         if (std::exchange(member.has_news, true)) return;
         with_news_.push_back(&member);
       },
-      options_.limits, std::move(snapshots));
+      options_.limits, std::move(snapshots), place);
+  if (options_.has_hosts) start_second(member, identity);
   if (options_.tenant) options_.tenant->started(member);
   if (options_.has_state_machine) return;
   member.driver->follow(Position(1), [this, &member](const std::vector<Entry>& batch) {
@@ -221,13 +236,84 @@ void LogCluster::start(LogMember& member) {
   });
 }
 
+void LogCluster::make_host(LogMember& member, runtime::ListenerId listener,
+                           const replog::Identity& identity,
+                           const std::shared_ptr<replog::Store>& store) {
+  replog::SharedLogsOptions shared{.identity = identity,
+                                   .group_bytes_max = options_.limits.group_bytes_max};
+  auto second = std::make_shared<SimStore>(member.second_disk, identity);
+  // One event of the disk: it happens as a whole, or not at all.
+  auto write = [store, second](const std::vector<replog::LogChanges>& changes) -> Result<void> {
+    for (const replog::LogChanges& one : changes) {
+      replog::Store& to = one.log == main_log ? *store : *second;
+      if (auto committed = to.commit(*one.changes); !committed) return committed;
+    }
+    return {};
+  };
+  member.shared =
+      std::make_unique<replog::SharedLogs>(*member.host, listener, shared, std::move(write));
+}
+
+void LogCluster::start_second(LogMember& member, const replog::Identity& identity) {
+  if (!member.join.empty()) return;
+  LogOptions log;
+  log.self = member.peer.id;
+  log.listen = member.peer.endpoint;
+  for (std::size_t i = 0; i < options_.size; ++i) log.members.push_back(members_[i].peer);
+  log.cluster = identity.cluster;
+  log.seed = random().next() | 1;
+  log.scrub_bytes_per_second = 0;
+  auto store = std::make_shared<SimStore>(member.second_disk, identity);
+  auto recovered = store->recover(64 << 10);
+  member.second = std::make_unique<replog::Driver>(
+      *member.host, runtime::ListenerId{}, std::move(store), *std::move(recovered), std::move(log),
+      [](const replog::Snapshot&) {}, options_.limits, replog::DriverSnapshots{},
+      replog::SharedPlace{member.shared.get(), second_log});
+}
+
+void LogCluster::append_to_second(LogMember& member,
+                                  std::function<void(const Result<Position>&)> done) {
+  ask(member, [this, &member, done = std::move(done)] {
+    if (!member.second) return;
+    Promise<Position> promise;
+    promise.op().then([this, &member, done](const Result<Position>& at) {
+      if (member.is_down) return;
+      coverage_.count(at ? "an append to a second log" : "a failed append to a second log");
+      done(at);
+    });
+    std::vector<replog::AppendCall> calls;
+    Bytes data("second" + std::to_string(++second_appends_));
+    calls.push_back({std::move(data), 0, std::move(promise), false, {}, nullptr});
+    member.second->append(std::move(calls));
+  });
+}
+
+// What two members know to be chosen is the same.
+std::string LogCluster::check_second() const {
+  std::map<Position, std::pair<NodeId, replog::Value>> chosen;
+  for (const LogMember& member : members_) {
+    if (!member.second) continue;
+    for (const auto& [at, entry] : member.second_disk.entries) {
+      if (at >= member.second_disk.chosen_end) break;
+      auto [known, is_new] = chosen.try_emplace(at, member.peer.id, entry.value);
+      if (is_new || known->second.second == entry.value) continue;
+      return "the second log differs at " + std::to_string(at.value()) + " between " +
+             name_of(member) + " and member " + std::to_string(known->second.first.value());
+    }
+  }
+  return "";
+}
+
 void LogCluster::crash(LogMember& member) {
   if (member.is_down) return;
   crashes_ += 1;
   member.is_down = true;
   count_metrics(member);
   if (options_.tenant) options_.tenant->leave(member);
+  if (member.shared) member.shared->end();
   member.driver.reset();
+  member.second.reset();
+  member.shared.reset();
   member.host->kill();
   if (options_.lose_last_group && random().chance(1, 2)) {
     // Promises stay: this is about entries that were told to be durable.
@@ -244,6 +330,7 @@ void LogCluster::wipe(LogMember& member) {
   crash(member);
   coverage_.count("a disk was wiped");
   member.disk = Disk{};
+  member.second_disk = Disk{};
   member.snapshots = SnapshotDisk{};
   member.before_last = BeforeLast{};
   member.directory += 100;
@@ -275,7 +362,8 @@ void LogCluster::heal() {
     member.disk.fails = false;
     member.process.disk_max = milliseconds(2);
     // A replica whose disk failed has stopped for good: its process must be started again.
-    if (member.driver && member.driver->has_failed()) crash(member);
+    bool has_failed = member.driver && member.driver->has_failed();
+    if (has_failed || (member.second && member.second->has_failed())) crash(member);
     if (member.is_down) start(member);
   }
 }
@@ -397,6 +485,8 @@ void LogCluster::transfer_leadership(LogMember& member, NodeId to) {
 void LogCluster::observe(ProcessId from, const Bytes& bytes, bool is_doubled) {
   auto envelope = replog::decode_envelope(bytes);
   CLUSTER_CHECK(envelope.has_value(), "members' messages can be decoded");
+  bool is_other = options_.has_hosts && envelope->log != main_log;
+  if (is_other || std::holds_alternative<replog::NoSuchLog>(envelope->message)) return;
   const LogMember& member = members_[from.value() - 1];
   checker_.on_message(*envelope, member.disk);
   count_message(member, envelope->message, is_doubled);

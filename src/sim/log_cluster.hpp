@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "replog/driver.hpp"
+#include "replog/shared_logs.hpp"
 #include "sim/coverage.hpp"
 #include "sim/log_checker.hpp"
 #include "sim/process.hpp"
@@ -44,6 +45,9 @@ struct LogClusterOptions {
   // With a state machine, and snapshots instead of truncations.
   bool has_state_machine = false;
   LogTenant* tenant = nullptr;  // Of a log with a state machine.
+  // The members' processes are hosts of several logs: they rest, and share transport and disk with
+  // a second log, which only the founders keep.
+  bool has_hosts = false;
   SnapshotPolicy snapshots;
   std::size_t catch_up_bytes_per_second = 0;
   // What the members' disks do wrong on purpose, to see that the checker sees it.
@@ -65,7 +69,10 @@ struct LogMember {
   Process* host = nullptr;  // The present incarnation.
   SnapshotDisk snapshots;
   std::unique_ptr<SumMachine> machine;
+  std::unique_ptr<replog::SharedLogs> shared;  // Of a host of several logs.
   std::unique_ptr<replog::Driver> driver;
+  Disk second_disk;
+  std::unique_ptr<replog::Driver> second;
   std::uint64_t incarnation = 0;
   std::uint64_t directory = 0;  // Its identity's incarnation.
   bool was_wiped = false;
@@ -126,6 +133,11 @@ class LogCluster {
   void transfer_leadership(LogMember&, NodeId to);
   void start_writer(LogMember&, std::function<void(const Result<std::uint64_t>&)> done);
 
+  // The second log, where there is one: an entry for it, and what is wrong with its copies; nothing
+  // where nothing is.
+  void append_to_second(LogMember&, std::function<void(const Result<Position>&)> done);
+  std::string check_second() const;
+
   std::uint64_t crashes() const { return crashes_; }
   std::size_t terms() const { return terms_.size(); }
   std::uint64_t fingerprint() const { return fingerprint_; }
@@ -136,6 +148,9 @@ class LogCluster {
   class Store;
   class Sink;
 
+  void make_host(LogMember&, runtime::ListenerId, const replog::Identity&,
+                 const std::shared_ptr<replog::Store>& store);
+  void start_second(LogMember&, const replog::Identity&);
   void ask(LogMember&, std::function<void()> question);
   void observe(ProcessId from, const Bytes& bytes, bool is_doubled);
   void count_message(const LogMember& from, const replog::Message&, bool is_doubled);
@@ -157,6 +172,7 @@ class LogCluster {
   // Who forwarded what to the leader of which term, for counting.
   std::set<std::tuple<NodeId, std::uint64_t, std::uint64_t>> forwarded_;
   std::uint64_t fingerprint_ = 0;
+  std::uint64_t second_appends_ = 0;
 };
 
 std::string name_of(const LogMember&);

@@ -24,7 +24,8 @@ struct Plan {
   KeyPlan keys;
   NetworkFaults network;
   Duration crash_mean{}, cut_mean{}, writer_mean{}, depose_mean{}, pause_mean{}, drift_mean{},
-      disk_error_mean{}, flip_mean{}, stall_mean{}, truncate_mean{}, member_mean{}, fault_time{};
+      disk_error_mean{}, flip_mean{}, stall_mean{}, truncate_mean{}, member_mean{}, second_mean{},
+      fault_time{};
   bool has_witnesses = false;
 };
 
@@ -99,6 +100,17 @@ Plan plan_of(const LogRunOptions& options) {
   }
   // Leaders refuse what they have no room for.
   if (copies.chance(1, 4)) plan.cluster.limits.pipeline.queue_bytes_max = 200;
+  // Members whose logs rest while nobody uses them, which callers give them time for.
+  Random hosts(options.seed ^ 0x4057);
+  if (!options.lose_last_group && !options.forget_promises && hosts.chance(1, 3)) {
+    plan.cluster.has_hosts = true;
+    plan.cluster.limits.rest_probe = seconds(4);
+    plan.second_mean = milliseconds(hosts.chance(1, 2) ? 300 : 2500);
+    if (hosts.chance(1, 2)) {
+      plan.clients.writers = plan.clients.readers = 1;
+      plan.clients.think_max = seconds(5);
+    }
+  }
   // Every second run has small limits, so that answers come in parts, memory is released, and
   // values wait for room.
   if (random.chance(1, 2)) return plan;
@@ -143,6 +155,7 @@ class LogRun {
     if (is_right) {
       cluster_.heal();
       stall = demand_progress(*clients);
+      if (stall.empty() && is_clean()) stall = demand_second();
     }
     cluster_.count_metrics();
     std::string violation = cluster_.checker().violation().value_or("");
@@ -150,6 +163,7 @@ class LogRun {
     if (violation.empty() && cluster_.coverage().of("cluster_log_scrub_differences_total") > 0) {
       violation = "a comparison of stores found a difference";
     }
+    if (violation.empty()) violation = cluster_.check_second();
     if (violation.empty()) violation = stall;
     if (violation.empty()) violation = clients->check();
     auto simulated = cluster_.world().now().time_since_epoch();
@@ -208,6 +222,8 @@ class LogRun {
   void schedule_faults() {
     repeat(plan_.crash_mean, [this] { crash(victim()); });
     repeat(plan_.cut_mean, [this] { cut(); });
+    repeat(plan_.second_mean,
+           [this] { cluster_.append_to_second(any_member(), [](const Result<Position>&) {}); });
     repeat(plan_.depose_mean, [this] { depose(); });
     repeat(plan_.member_mean, [this] { members_.change(); });
     repeat(plan_.writer_mean, [this] { write_as_writer(any_member()); });
@@ -342,6 +358,32 @@ class LogRun {
              " positions although the faults ended long ago";
     }
     cluster_.step_until(world.now() + seconds(12), [&clients] { return clients.is_settled(); });
+    return "";
+  }
+
+  bool is_clean() { return !cluster_.checker().violation(); }
+
+  // The second log, of the founders that still have the disks that they founded it with.
+  std::string demand_second() {
+    if (!plan_.cluster.has_hosts) return "";
+    for (const LogMember& member : cluster_.members()) {
+      if (member.was_wiped) return "";
+    }
+    for (std::size_t i = 0; i < cluster_.founders(); ++i) {
+      auto heard = std::make_shared<bool>(false);
+      Time limit = cluster_.world().now() + seconds(24);
+      while (!*heard && cluster_.world().now() < limit) {
+        auto is_answered = std::make_shared<bool>(false);
+        cluster_.append_to_second(cluster_.member(i),
+                                  [heard, is_answered](const Result<Position>& at) {
+                                    *is_answered = true;
+                                    *heard = at.has_value();
+                                  });
+        if (!cluster_.step_until(limit, [&] { return *is_answered; })) return "";
+        if (!*heard && !cluster_.step_until(cluster_.world().now() + milliseconds(50))) return "";
+      }
+      if (!*heard) return name_of(cluster_.member(i)) + " cannot append to the second log";
+    }
     return "";
   }
 

@@ -123,7 +123,7 @@ bool SimTransport::send(SessionId id, Bytes message) {
   int to = 1 - end_of(session);
   network_.messages_ += 1;
   bool is_cut = network_.is_cut(process_, session.process[to]);
-  bool is_datagram = session.lane == Lane::log;
+  bool is_datagram = runtime::is_log_lane(session.lane);
   if (is_cut && !is_datagram) {
     break_session(id, Errc::unreachable, "the network was cut");
     return false;

@@ -84,10 +84,12 @@ struct MessageText {
     field("ballot", m.ballot).field("chosen_end", m.chosen_end).field("lead_at", m.lead_at);
     field("sequence", m.sequence);
     if (m.wants_lease) out << " wants lease";
+    if (m.may_rest) out << " may rest";
   }
   void say(const Heard& m) {
     field("ballot", m.ballot).field("sequence", m.sequence).field("chosen_end", m.chosen_end);
     out << refused(m.granted, m.promised) << (m.grants_lease ? " grants lease" : "");
+    if (m.rests) out << " rests";
   }
   void say(const Learn& m) { field("from", m.from).field("end", m.end); }
   void say(const Learned& m) {
@@ -156,6 +158,9 @@ struct MessageText {
     field("secret", m.secret);
     out << ' ' << to_string(m.endpoint);
   }
+  void say(const Resting& m) { field("ballot", m.ballot); }
+  void say(const HostBeat& m) { field("life", m.life); }
+  void say(const NoSuchLog&) {}
   void say(const Form& m) { out << ' ' << to_field(m.configuration); }
 };
 

@@ -62,7 +62,12 @@ std::vector<Message> one_of_each() {
       RangeSummed{Position(1), Position(9), true, 78},
       Introduce{99},
       Join{77, {"host", 4000}},
-      Form{members}};
+      Form{members},
+      Heartbeat{a, Position(4), Position(2), 77, true, true},
+      Heard{a, true, a, 77, Position(3), true, true},
+      Resting{a},
+      HostBeat{7},
+      NoSuchLog{}};
 }
 
 Envelope envelope_of(Message message) {
