@@ -230,6 +230,13 @@ Result<DirectoryInfo> read_directory(const std::string& path) {
       .is_copy = is_copy(*stored, actual)};
 }
 
+Result<void> check_one_log(const std::string& path, StoreKind kind) {
+  if (kind != shared_journal) return {};
+  return Error{Errc::unsupported, path +
+                                      " holds the logs of a LogHost; only directories of a single "
+                                      "log can be looked at, backed up or recovered"};
+}
+
 bool is_directory_in_use(const std::string& path) {
   Descriptor lock(::open((path + "/lock").c_str(), O_RDONLY | O_CLOEXEC));
   return lock.number >= 0 && ::flock(lock.number, LOCK_SH | LOCK_NB) != 0;

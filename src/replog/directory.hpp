@@ -58,6 +58,9 @@ struct DirectoryInfo {
 // Who a directory says it is; changes and locks nothing. `not_found` when it is nobody's.
 Result<DirectoryInfo> read_directory(const std::string& path);
 
+// What is for one log cannot be done to a directory of many. `unsupported`, with words.
+Result<void> check_one_log(const std::string& path, StoreKind);
+
 // Whether a process has it open; changes nothing.
 bool is_directory_in_use(const std::string& path);
 

@@ -127,6 +127,9 @@ Result<void> inspect_lmdb(const std::string& path, Look look, Inspection& inspec
 Result<Inspection> inspect_directory(const std::string& path, Look look) {
   auto directory = read_directory(path);
   if (!directory) return std::move(directory).error();
+  if (auto checked = check_one_log(path, directory->kind); !checked) {
+    return std::move(checked).error();
+  }
   Inspection inspection;
   inspection.directory = *directory;
   inspection.is_in_use = is_directory_in_use(path);

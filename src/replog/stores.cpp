@@ -10,6 +10,7 @@ namespace cluster::replog {
 Result<std::unique_ptr<Store>> open_store(const std::string& directory, const Identity& expected,
                                           StoreKind kind, std::uint64_t bytes_max,
                                           std::function<void(Callback)> prepare_on) {
+  if (auto checked = check_one_log(directory, kind); !checked) return std::move(checked).error();
   auto opened = Directory::open(directory, expected, kind);
   if (!opened) return std::move(opened).error();
   if (kind == StoreKind::lmdb) return open_lmdb_store(*std::move(opened), bytes_max);

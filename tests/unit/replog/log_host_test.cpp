@@ -3,6 +3,8 @@
 
 #include <map>
 
+#include "replog/force_new_cluster.hpp"
+#include "replog/inspection.hpp"
 #include "tests/unit/replog/replicas.hpp"
 
 using namespace cluster;
@@ -303,6 +305,21 @@ TEST_CASE("a directory of one log is no host's, and the other way round", "[repl
   auto as_log = Log::open(hosts.runtime, alone);
   REQUIRE_FALSE(as_log.has_value());
   CHECK_THAT(as_log.error().message(), Catch::Matchers::Contains("many logs in one journal"));
+}
+
+TEST_CASE("what looks at the directory of one log says that a host's holds many",
+          "[replog][host]") {
+  Hosts hosts(1);
+  std::string directory = hosts.options(0).directory;
+  hosts.stop(0);
+
+  auto inspected = inspect_directory(directory, Look::quick);
+  REQUIRE_FALSE(inspected.has_value());
+  CHECK(inspected.error().code == Errc::unsupported);
+  auto forced = force_new_cluster(directory, directory + "-new", ClusterUid(8), {"127.0.0.1", 1}, 1,
+                                  64 << 20);
+  REQUIRE_FALSE(forced.has_value());
+  CHECK_THAT(forced.error().message(), Catch::Matchers::Contains("holds the logs of a LogHost"));
 }
 
 TEST_CASE("a newcomer's host joins a log with its token", "[replog][host]") {
