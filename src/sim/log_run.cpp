@@ -104,9 +104,9 @@ Plan plan_of(const LogRunOptions& options) {
   Random hosts(options.seed ^ 0x4057);
   if (!options.lose_last_group && !options.forget_promises && hosts.chance(1, 3)) {
     plan.cluster.has_hosts = true;
-    plan.cluster.limits.rest_probe = seconds(4);
+    plan.cluster.limits.rest_probe = seconds(hosts.chance(1, 2) ? 4 : 300);
     plan.second_mean = milliseconds(hosts.chance(1, 2) ? 300 : 2500);
-    if (hosts.chance(1, 2)) {
+    if (hosts.chance(1, 2) && !has_keys) {
       plan.clients.writers = plan.clients.readers = 1;
       plan.clients.think_max = seconds(5);
     }
