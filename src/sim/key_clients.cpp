@@ -10,6 +10,7 @@ using std::chrono::seconds;
 
 constexpr int accounts = 5;
 constexpr int balance = 100;
+constexpr Duration delivery_max = milliseconds(1);
 const std::string bank = "bank/";
 const std::string queue = "q/";
 const std::string lock_key = "lock";
@@ -34,9 +35,10 @@ KeyClients::KeyClients(LogCluster& cluster, KeyHosts& hosts, const KeyPlan& plan
     if (i % 3 == 2) watchers_[i].prefix = "set/";
     soon([this, i] { start_watch(i); });
   }
+  hosts_.truth().on_expiry([this](LeaseId lease) { on_expiry(lease); });
 }
 
-KeyClients::~KeyClients() = default;
+KeyClients::~KeyClients() { hosts_.truth().on_expiry(nullptr); }
 
 void KeyClients::soon(std::function<void()> what) {
   cluster_.world().after(between(random_, Duration(100), plan_.think_max), std::move(what));
@@ -409,7 +411,7 @@ void KeyClients::on_acquired(std::size_t holder, Revision token) {
   for (const Holder& other : holders_) {
     // Whoever loses its lease has to be told, which takes as long as a delivery.
     const bool holds = &other != &one && other.believes && is_same(other) &&
-                       other.believes_from + milliseconds(5) < now;
+                       other.believes_from + delivery_max < now;
     if (!holds) continue;
     cluster_.coverage().count("two held a lock, and one of them was late to know");
     if (!plan_.has_pauses) {
@@ -440,6 +442,21 @@ void KeyClients::on_acquired(std::size_t holder, Revision token) {
   const Duration span = random_.chance(1, 2) ? seconds(8) : milliseconds(200);
   const Time until = now + between(random_, Duration(1), span);
   soon([this, holder, turn, until] { use_lock(holder, turn, until); });
+}
+
+// From here on another may have the lock. Whoever believes in it must have been told by its own
+// clock, whether or not it hears of others.
+void KeyClients::on_expiry(LeaseId lease) {
+  for (Holder& one : holders_) {
+    const bool holds = one.believes && is_same(one) && one.session && one.session->lease() == lease;
+    if (!holds || plan_.has_pauses) continue;
+    // What was told before is on its way for as long as a delivery takes.
+    cluster_.world().after(delivery_max, [this, &one, turn = one.turn] {
+      if (one.turn != turn || !one.believes || !is_same(one)) return;
+      violated("a lease has ended, and its holder still believes that it has the lock by token " +
+               std::to_string(one.token.value()));
+    });
+  }
 }
 
 // Whoever writes with an older token than has been seen is refused.

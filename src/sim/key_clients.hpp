@@ -95,6 +95,7 @@ class KeyClients final : public Workload {
   void hold(std::size_t holder);
   void acquire(std::size_t holder);
   void on_acquired(std::size_t holder, Revision token);
+  void on_expiry(LeaseId);
   void use_lock(std::size_t holder, std::uint64_t turn, Time until);
   void release(std::size_t holder);
   void start_watch(std::size_t watcher);

@@ -50,6 +50,7 @@ void KeyTruth::note_leases(const registry::KeyCommand& command,
                    std::to_string(lived.count()) + " us after its last renewal was applied";
     }
     leases_.erase(lease);
+    if (on_expiry_) on_expiry_(expired->lease);
   }
 }
 

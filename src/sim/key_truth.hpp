@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -37,6 +38,8 @@ class KeyTruth {
     std::string what;  // For people.
   };
 
+  // Called when somebody is the first to apply the entry that ends a lease which nobody renewed.
+  void on_expiry(std::function<void(LeaseId)> f) { on_expiry_ = std::move(f); }
   // Entries in the order of the log, from any member; those that came before are passed over.
   void on_entry(Position, ByteView entry, Time now);
   void on_seen(Seen seen) { seen_.push_back(std::move(seen)); }
@@ -64,6 +67,7 @@ class KeyTruth {
   };
   std::map<LeaseId, Lease> leases_;
   std::uint64_t leases_ended_ = 0;
+  std::function<void(LeaseId)> on_expiry_;
   std::string violation_;
 };
 
