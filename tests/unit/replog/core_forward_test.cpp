@@ -152,7 +152,7 @@ TEST_CASE("a late refusal of a command does not make it be sent once more", "[re
   REQUIRE(again.size() == 1);
 
   // The copy of the first refusal speaks of ballot 3.2, and the command is with the leader of 4.3.
-  member.hear(two, refusal);
+  CHECK(member.hear(two, refusal).empty());
   Effects effects = member.hear(two, Replica::beat(ballot(5, 2), 1));
   CHECK(sent<Command>(effects.now).empty());
   REQUIRE(only<CommandEnded>(effects.now).size() == 1);

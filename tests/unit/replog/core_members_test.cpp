@@ -181,6 +181,116 @@ TEST_CASE("a voter is not removed before those that remain have answered since i
   }
 }
 
+TEST_CASE("a voter that lacks the entry which made it one does not stand", "[replog][members]") {
+  const Configuration later(Position(5), members_of({{one, MemberRole::voter}}, 2).all(),
+                            NodeId(2));
+  Replica member(
+      {.chosen_end = Position(5), .first = Position(5), .entries = {}, .configuration = later});
+
+  member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
+  for (int i = 0; i < 5; ++i) member.tick(2s);
+  CHECK(member.core.role() == Role::follower);
+  CHECK_FALSE(member.core.acceptor().promised());
+}
+
+TEST_CASE("a witness does not stand", "[replog][members]") {
+  Replica member(settled(
+      members_of({{one, MemberRole::witness}, {two, MemberRole::voter}, {three, MemberRole::voter}},
+                 4),
+      5));
+
+  member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
+  for (int i = 0; i < 5; ++i) CHECK(sent<PreVote>(member.tick(2s).now).empty());
+  CHECK(member.core.role() == Role::follower);
+  CHECK_FALSE(member.core.acceptor().promised());
+}
+
+TEST_CASE("a candidate does not lead with an entry of which it heard from a witness alone",
+          "[replog][members]") {
+  Replica member(settled(
+      members_of({{one, MemberRole::voter}, {two, MemberRole::voter}, {three, MemberRole::witness}},
+                 4),
+      5));
+  member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
+  Ballot own = ballot(member.core.acceptor().promised().round);
+  LogEntry whole = entry(5, ballot(1, 2), "the data");
+  LogEntry bare = whole;
+  bare.value.data = Bytes();
+  bare.value.is_bare = true;
+  Promised promise{.ballot = own,
+                   .granted = true,
+                   .promised = own,
+                   .chosen_end = Position(5),
+                   .first = Position(5),
+                   .next = Position(6),
+                   .end = Position(6),
+                   .entries = {bare}};
+
+  CHECK(sent<Accept>(member.hear(three, promise).now).empty());
+  CHECK(member.core.role() == Role::candidate);
+
+  // Another has it.
+  promise.entries = {whole};
+  auto proposed = sent<Accept>(member.hear(two, promise).now);
+  REQUIRE_FALSE(proposed.empty());
+  CHECK(proposed[0].second.values[0] == whole.value);
+}
+
+TEST_CASE("a learner is not promoted while it lacks thousands of entries", "[replog][members]") {
+  Replica member(
+      {.entries = {},
+       .configuration = members_of(
+           {{one, MemberRole::voter}, {two, MemberRole::voter}, {three, MemberRole::learner}}, 4)});
+  member.lead();
+  const std::uint64_t end = 5000;
+  for (std::uint64_t at = 2; at < end; ++at) member.append({at, bytes("x"), 0});
+  member.hear(two, Replica::accepted(ballot(1), 2, end));
+  REQUIRE(member.core.chosen_end() == Position(end));
+  auto promote = [&](std::uint64_t has) {
+    Heard answer = heard(1);
+    answer.chosen_end = Position(has);
+    member.hear(three, answer);
+    return change(member, {SetMemberRole{three, MemberRole::voter}});
+  };
+
+  auto refused = only<CommandEnded>(promote(100).now);
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].answer.errc == Errc::invalid_argument);
+  CHECK(refused[0].answer.context.find("lacks 4900 entries") != std::string::npos);
+
+  CHECK(only<CommandEnded>(promote(end - 100).now).empty());
+}
+
+TEST_CASE("what was granted to a leader that stepped down is no lease when it leads again",
+          "[replog][lease]") {
+  Replica member({.entries = {}}, with_leases());
+  member.now += 2s;
+  member.lead();
+  auto grant = [&](std::uint64_t sequence) {
+    Heard answer = heard(sequence);
+    answer.grants_lease = true;
+    return member.hear(two, answer);
+  };
+  grant(last_sequence(member.tick(60ms)));
+  REQUIRE(only<CaughtUp>(member.catch_up(7).now).size() == 1);
+
+  // It lets its voters go, so another may have been elected before it leads again.
+  member.step([&](Effects& e) { member.core.on_campaign(member.now, e); });
+  Ballot own = member.core.acceptor().promised();
+  REQUIRE(own > ballot(1));
+  member.hear(two, Promised{.ballot = own,
+                            .granted = true,
+                            .promised = own,
+                            .chosen_end = Position(2),
+                            .first = Position(2),
+                            .next = Position(2),
+                            .end = Position(2),
+                            .entries = {}});
+  member.hear(two, Replica::accepted(own, 2, 3));
+  REQUIRE(member.core.leadership().is_self);
+  CHECK(only<CaughtUp>(member.catch_up(8).now).empty());
+}
+
 TEST_CASE("who comes to vote does not answer for the end of a read that was asked before",
           "[replog][members]") {
   const NodeId four{4};

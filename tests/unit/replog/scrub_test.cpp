@@ -9,7 +9,7 @@ using namespace cluster::replog::test;
 
 namespace {
 
-// Member 1 knows three entries to be chosen, and begins at `kept_from`.
+// Member 1 knows three entries to be chosen and has accepted a fourth; it begins at `kept_from`.
 struct Known {
   explicit Known(std::uint64_t kept_from = 1)
       : core(options(), recovered(kept_from), 1, Logger(), Time{}) {}
@@ -26,7 +26,7 @@ struct Known {
                         .first = Position(kept_from),
                         .entries = {},
                         .kept_from = Position(kept_from)};
-    for (std::uint64_t at = kept_from; at < 4; ++at) {
+    for (std::uint64_t at = kept_from; at < 5; ++at) {
       recovered.entries.push_back(entry(at, ballot(1), "entry " + std::to_string(at)));
     }
     return with_members(std::move(recovered));
