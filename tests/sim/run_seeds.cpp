@@ -1,8 +1,8 @@
 // Runs a range of seeds of the simulated log and nothing else, for tools that rebuild it often:
 //
-//   sim_run_seeds FIRST LAST           all of them; a line for each that fails, and a summary
-//   sim_run_seeds FIRST LAST --first   stops at the first that fails; "seed N" before each
-//   sim_run_seeds FIRST LAST keys      of the registry's users
+//   sim_run_seeds FIRST LAST                all; a line for each that fails, and a summary
+//   sim_run_seeds FIRST LAST --first        stops at the first that fails; "seed N" before each
+//   sim_run_seeds FIRST LAST [--first] keys  of the registry's users
 //
 // Exits with 1 when one failed.
 #include <cstdio>
@@ -13,12 +13,12 @@
 
 namespace {
 
-bool stop_at_first_failure(std::uint64_t first, std::uint64_t last) {
+bool stop_at_first_failure(std::uint64_t first, std::uint64_t last,
+                           cluster::sim::LogRunOptions options) {
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     // Told before it runs: a failed check ends the process.
     std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
     std::fflush(stdout);
-    cluster::sim::LogRunOptions options;
     options.seed = seed;
     cluster::sim::LogRunResult result = cluster::sim::run_log(options);
     if (result.violation.empty()) continue;
@@ -31,21 +31,22 @@ bool stop_at_first_failure(std::uint64_t first, std::uint64_t last) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool is_first_only = argc == 4 && std::string(argv[3]) == "--first";
-  bool has_keys = argc == 4 && std::string(argv[3]) == "keys";
-  if (argc != 3 && !is_first_only && !has_keys) {
-    std::fprintf(stderr, "usage: %s FIRST LAST [--first|keys]\n", argv[0]);
+  bool is_first_only = argc > 3 && std::string(argv[3]) == "--first";
+  const int workload = is_first_only ? 4 : 3;
+  bool has_keys = argc > workload && std::string(argv[workload]) == "keys";
+  if (argc != workload + (has_keys ? 1 : 0)) {
+    std::fprintf(stderr, "usage: %s FIRST LAST [--first] [keys]\n", argv[0]);
     return 2;
   }
   std::uint64_t first = std::strtoull(argv[1], nullptr, 10);
   std::uint64_t last = std::strtoull(argv[2], nullptr, 10);
-  if (is_first_only) return stop_at_first_failure(first, last) ? 1 : 0;
+  cluster::sim::LogRunOptions options;
+  if (has_keys) options.workload = cluster::sim::WorkloadKind::keys;
+  if (is_first_only) return stop_at_first_failure(first, last, options) ? 1 : 0;
   auto print = [](const std::string& line) {
     std::printf("%s\n", line.c_str());
     std::fflush(stdout);
   };
-  cluster::sim::LogRunOptions options;
-  if (has_keys) options.workload = cluster::sim::WorkloadKind::keys;
   cluster::sim::LogRunTotals totals = cluster::sim::run_log_seeds(first, last, 1, options, print);
   for (const std::string& line : totals.lines()) print(line);
   return totals.failed() == 0 ? 0 : 1;
