@@ -257,7 +257,7 @@ MUTANTS = [
      "return lost ? lost->first : chosen_end_;", "return lost ? chosen_end_ : chosen_end_;", (),
      ("core_members_test",)),
     ("what was forgotten is written again when it is found damaged", "src/replog/core_repair.cpp",
-     "  if (at < kept_from_) return;\n  counters_.damaged", "  counters_.damaged", (),
+     "  if (at < kept_from_) return;\n  wake(now);\n", "  wake(now);\n", (),
      ("core_review_test",)),
     # Comparing stores.
     ("a copy is replaced where no majority says so", "src/replog/scrubber.cpp",
