@@ -506,7 +506,7 @@ void KeyClients::start_watch(std::size_t watcher) {
   const LogMember& at = member(one.member);
   const bool is_up = !at.is_down && cluster_.is_member(at);
   Registry* registry = is_up ? hosts_.registry(at) : nullptr;
-  auto again = [this, watcher] { soon([this, watcher] { start_watch(watcher); }); };
+  auto again = [this, watcher] { watch_soon([this, watcher] { start_watch(watcher); }); };
   if (!registry) return again();
   // Watchers take few at a time sometimes, and are dropped.
   WatchOptions options{.wants_progress = random_.chance(1, 2),
@@ -518,6 +518,12 @@ void KeyClients::start_watch(std::size_t watcher) {
   one.watch.emplace(*std::move(watch));
   one.incarnation = member(one.member).incarnation;
   go_on_watching(watcher);
+}
+
+// However long users think: in the end, watchers are to have been told everything.
+void KeyClients::watch_soon(std::function<void()> what) {
+  const Duration wait_max = std::min<Duration>(plan_.think_max, milliseconds(100));
+  cluster_.world().after(between(random_, Duration(100), wait_max), std::move(what));
 }
 
 void KeyClients::go_on_watching(std::size_t watcher) {
@@ -557,7 +563,7 @@ void KeyClients::on_batch(std::size_t watcher, const std::optional<Result<WatchB
     if ((*batch)->upto < one.upto) violated("a watcher was told less than before");
     if ((*batch)->is_progress) cluster_.coverage().count("a watcher was told of progress");
     one.upto = std::max(one.upto, (*batch)->upto);
-    if (random_.chance(1, 3)) return soon([this, watcher] { go_on_watching(watcher); });
+    if (random_.chance(1, 3)) return watch_soon([this, watcher] { go_on_watching(watcher); });
     return go_on_watching(watcher);
   }
   cluster_.coverage().count("a watch ended: " + std::string(to_string(batch->error().code)));
@@ -568,7 +574,7 @@ void KeyClients::on_batch(std::size_t watcher, const std::optional<Result<WatchB
     // Nothing of its range happened in between: the comparison in the end shows it.
     one.upto = std::max(one.upto, Revision(end->resume_from.value() - 1));
   }
-  soon([this, watcher] { start_watch(watcher); });
+  watch_soon([this, watcher] { start_watch(watcher); });
 }
 
 // --- The end.

@@ -99,6 +99,7 @@ class KeyClients final : public Workload {
   void use_lock(std::size_t holder, std::uint64_t turn, Time until);
   void release(std::size_t holder);
   void start_watch(std::size_t watcher);
+  void watch_soon(std::function<void()> what);
   void go_on_watching(std::size_t watcher);
   void on_batch(std::size_t watcher, const std::optional<Result<WatchBatch>>&);
   std::string check_registers();
