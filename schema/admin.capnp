@@ -165,6 +165,11 @@ struct LogEntry {
   data @1 :Data;
 }
 
+struct WatchKeys {
+  what @0 :Data;
+  wait @1 :Int64;                 # Microseconds.
+}
+
 struct AdminMessage {
   id @0 :UInt64;
   union {
@@ -204,5 +209,9 @@ struct AdminMessage {
     readEntries @34 :ReadEntries;
     backupBegun @35 :BackupBegun;
     logEntries @36 :List(LogEntry);
+    askKeys @37 :Data;            # These four: src/registry/remote_keys.hpp.
+    watchKeys @38 :WatchKeys;
+    keysAnswer @39 :Data;
+    keyEvents @40 :Data;
   }
 }

@@ -1,6 +1,8 @@
-// `cluster log replay DIR`: the cluster's state as it was, and what changed between two positions.
+// `cluster log replay DIR`: the cluster's state and users' keys as they were, and what changed
+// between two positions.
 #include <cstdio>
 
+#include "key_text.hpp"
 #include "listing.hpp"
 #include "options.hpp"
 #include "replay.hpp"
@@ -40,7 +42,23 @@ Listing list_of_tasks(const Tasks& tasks) {
   return list;
 }
 
-void print_state(const RegistryState& state) {
+void print_keys(const registry::KeysState& keys) {
+  if (!keys.applied()) return;
+  Listing spaces({{"", "NAMESPACE"}, {"", "KEYS"}, {"", "BYTES"}, {"", "QUOTA"}});
+  for (const NamespaceInfo& space : keys.namespaces()) {
+    auto limit = [](std::uint64_t n) { return n == 0 ? std::string("-") : std::to_string(n); };
+    spaces.add({word_of(space.name), Cell::number(static_cast<std::int64_t>(space.used.keys)),
+                Cell::number(static_cast<std::int64_t>(space.used.bytes)),
+                limit(space.quota.keys) + " keys, " + limit(space.quota.bytes) + " bytes"});
+  }
+  const std::string title = "keys, revision " + std::to_string(keys.revision().value()) +
+                            ", kept from revision " + std::to_string(keys.compacted().value()) +
+                            ", " + count_of(keys.leases().size(), "lease");
+  print_rows(title.c_str(), std::move(spaces), 1);
+}
+
+void print_state(const registry::SharedState& both) {
+  const RegistryState& state = both.cluster;
   Listing agents({{"", "AGENT"}, {"", "HOST"}, {"", "STATE"}, {"", "RESOURCES"}, {"", "SINCE"}});
   for (const auto& [id, agent] : state.agents()) {
     agents.add({id.value(), agent.hostname, json_of(agent)["state"].get<std::string>(),
@@ -65,6 +83,7 @@ void print_state(const RegistryState& state) {
               iso_text(job.submitted_at), job.message});
   }
   print_rows("jobs", std::move(jobs), state.jobs().size());
+  print_keys(both.keys);
 }
 
 int print_at(const LogCommand& command, const Replay& replay) {

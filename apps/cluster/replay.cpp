@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "registry/digest_note.hpp"
+#include "registry/key_entries.hpp"
 #include "replog/new_cluster.hpp"
 #include "replog/only_data.hpp"
 #include "replog/snapshot_files.hpp"
@@ -53,25 +54,34 @@ Result<Replay::At> Replay::begin(Position position) const {
     if (!files) return std::move(files).error();
     auto reader = (*files)->open(snapshot.id);
     if (!reader) return std::move(reader).error();
-    auto state = RegistryState::restore(**reader);
+    auto state = registry::restore_shared(**reader);
     if (!state) {
       return Error{state.error().code, directory_ + ": " + state.error().context +
                                            " (is it the directory of a master?)"};
     }
     return At{.state = *std::move(state), .snapshot_end = snapshot.end};
   }
-  return At{.state = RegistryState()};
+  return At{};
 }
 
 void Replay::apply(const std::vector<Entry>& entries, At& at) {
   for (const Entry& entry : entries) {
     ++at.entries;
+    if (auto marked = registry::marked_key_entry(entry.data)) {
+      auto command = registry::decode_key_command(*marked);
+      if (!command) {
+        ++at.skipped;
+      } else if (!at.state.keys.apply(entry.position, *command).answer) {
+        ++at.refused;
+      }
+      continue;
+    }
     auto command = decode_registry_command(entry.data.view());
     if (!command) {
       if (!registry::decode_digest_note(entry.data.view())) ++at.skipped;
       continue;
     }
-    for (const RegistryEvent& event : at.state.apply(entry.position, *command)) {
+    for (const RegistryEvent& event : at.state.cluster.apply(entry.position, *command)) {
       if (event.kind == RegistryEvent::Kind::refused) ++at.refused;
     }
   }

@@ -1,5 +1,6 @@
-// The cluster's state as it was at any position that a master's directory can still tell: from a
-// snapshot that it keeps, or from the beginning, and the entries after it. Changes nothing there.
+// The cluster's state, and users' keys, as they were at any position that a master's directory can
+// still tell: from a snapshot that it keeps, or from the beginning, and the entries after it.
+// Changes nothing there.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "cluster/registry.hpp"
+#include "registry/shared_snapshot.hpp"
 #include "replog/inspection.hpp"
 #include "replog/messages.hpp"
 
@@ -26,10 +28,11 @@ class Replay {
   Position decided_end() const { return decided_end_; }
 
   struct At {
-    RegistryState state = RegistryState();
+    registry::SharedState state;
     Position snapshot_end;  // It began with the snapshot to there; none: with nothing.
     std::uint64_t entries = 0;
-    std::uint64_t refused = 0;  // Of these: they did not fit the state, and changed nothing.
+    std::uint64_t refused = 0;  // Of these: they did not fit the cluster's state, or the keys', and
+                                // changed nothing.
     std::uint64_t skipped = 0;  // Of these: they could not be decoded.
   };
   // With everything up to `position`, that included.

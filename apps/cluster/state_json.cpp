@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "key_text.hpp"
 #include "text.hpp"
 
 namespace cluster::app {
@@ -91,6 +92,64 @@ auto by_launch(const TaskHistory& history) {
   return rows;
 }
 
+// A row of the keys' state, whose name is not in its record. `state` is what a line about it says.
+struct Row {
+  std::string name;
+  Json json;
+  friend bool operator==(const Row&, const Row&) = default;
+};
+Json json_of(const Row& row) { return row.json; }
+
+using KeyRows = std::map<std::pair<std::string, std::string>, Row>;
+
+// By namespace and key.
+KeyRows key_rows(const registry::KeysState& keys) {
+  KeyRows rows;
+  keys.each_space([&](const registry::KeySpace& space) {
+    if (space.is_removed) return;
+    for (auto at = space.live.begin(); !at.at_end(); at.next()) {
+      const KeyValue one = (*at)->to_key_value();
+      Json json = app::json_of(one);
+      if (!space.name.empty()) set_bytes(json, "namespace", space.name);
+      rows[{space.name, one.key}] = {
+          .name = (space.name.empty() ? "" : word_of(space.name) + " ") + word_of(one.key),
+          .json = std::move(json)};
+    }
+  });
+  return rows;
+}
+
+KeyRows lease_rows(const registry::KeysState& keys) {
+  KeyRows rows;
+  for (const auto& [id, lease] : keys.leases()) {
+    const std::string name = lease_text(id);
+    rows[{"", name}] = {.name = name,
+                        .json = {{"id", name},
+                                 {"ttl", to_text(lease.ttl)},
+                                 {"renewals", lease.renewals},
+                                 {"keys", lease.keys.size()}}};
+  }
+  return rows;
+}
+
+Json json_of(const registry::KeysState& keys) {
+  Json spaces = Json::array();
+  for (const NamespaceInfo& space : keys.namespaces()) {
+    Json json;
+    set_bytes(json, "name", space.name);
+    json["keys"] = space.used.keys;
+    json["bytes"] = space.used.bytes;
+    json["keys_max"] = space.quota.keys;
+    json["bytes_max"] = space.quota.bytes;
+    spaces.push_back(std::move(json));
+  }
+  return {{"revision", keys.revision().value()},
+          {"compacted", keys.compacted().value()},
+          {"namespaces", std::move(spaces)},
+          {"keys", rows_of(key_rows(keys))},
+          {"leases", rows_of(lease_rows(keys))}};
+}
+
 std::string short_text(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -165,17 +224,23 @@ Json json_of(const JobRecord& job) {
           {"stages", std::move(stages)}};
 }
 
-Json json_of(const RegistryState& state) {
+Json json_of(const registry::SharedState& both) {
+  const RegistryState& state = both.cluster;
   Json history = Json::array();
   for (const TaskRecord& task : state.history()) history.push_back(json_of(task));
-  return {{"applied", state.applied().value()}, {"digest", hex_of(state.digest())},
-          {"cluster", to_hex(state.cluster())}, {"frameworks_made", state.frameworks_made()},
-          {"agents", rows_of(state.agents())},  {"frameworks", rows_of(state.frameworks())},
-          {"tasks", rows_of(state.tasks())},    {"history", std::move(history)},
-          {"jobs", rows_of(state.jobs())}};
+  Json json = {{"applied", both.applied().value()},  {"digest", hex_of(both.digest())},
+               {"cluster", to_hex(state.cluster())}, {"frameworks_made", state.frameworks_made()},
+               {"agents", rows_of(state.agents())},  {"frameworks", rows_of(state.frameworks())},
+               {"tasks", rows_of(state.tasks())},    {"history", std::move(history)},
+               {"jobs", rows_of(state.jobs())}};
+  if (both.keys.applied()) json["keys"] = json_of(both.keys);
+  return json;
 }
 
-std::vector<RowChange> difference(const RegistryState& before, const RegistryState& after) {
+std::vector<RowChange> difference(const registry::SharedState& both_before,
+                                  const registry::SharedState& both_after) {
+  const RegistryState& before = both_before.cluster;
+  const RegistryState& after = both_after.cluster;
   std::vector<RowChange> changes;
   Differences all(changes);
   all.compare("agents", before.agents(), after.agents(),
@@ -186,6 +251,9 @@ std::vector<RowChange> difference(const RegistryState& before, const RegistrySta
   all.compare("history", by_launch(before.history()), by_launch(after.history()), key_text);
   all.compare("jobs", before.jobs(), after.jobs(),
               [](const JobRecord& job) { return job.spec.id.value(); });
+  const auto name = [](const Row& row) { return row.name; };
+  all.compare("keys", key_rows(both_before.keys), key_rows(both_after.keys), name);
+  all.compare("leases", lease_rows(both_before.keys), lease_rows(both_after.keys), name);
   return changes;
 }
 
@@ -201,8 +269,11 @@ std::string text_of(const RowChange& change) {
   const bool is_gone = change.after.is_null();
   std::string text = is_new ? "+ " : is_gone ? "- " : "~ ";
   text += change.table + " " + change.row;
-  if (is_new || is_gone)
-    return text + ": " + short_text((is_new ? change.after : change.before)["state"]);
+  if (is_new || is_gone) {
+    // What has no state says all that it has.
+    const Json& row = is_new ? change.after : change.before;
+    return text + ": " + (row.contains("state") ? short_text(row["state"]) : row.dump());
+  }
   std::string parts;
   for (const auto& [name, now] : change.after.items()) {
     const Json old = change.before.contains(name) ? change.before[name] : Json();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cluster/registry.hpp"
+#include "registry/shared_snapshot.hpp"
 
 namespace cluster::app {
 
@@ -15,18 +16,19 @@ Json json_of(const AgentRecord&);
 Json json_of(const FrameworkRecord&);
 Json json_of(const TaskRecord&);
 Json json_of(const JobRecord&);
-// All tables, and what the state says of itself.
-Json json_of(const RegistryState&);
+// All tables, and what the state says of itself; `keys` where there ever was one.
+Json json_of(const registry::SharedState&);
 
 // One row that is in one state only, or in both and not the same.
 struct RowChange {
-  std::string table;  // "agents", "frameworks", "tasks", "history", "jobs"
+  std::string table;  // "agents", "frameworks", "tasks", "history", "jobs", "keys", "leases"
   std::string row;    // Its key.
   Json before;        // None: it came.
   Json after;         // None: it went.
 };
 // In the order of tables and keys.
-std::vector<RowChange> difference(const RegistryState& before, const RegistryState& after);
+std::vector<RowChange> difference(const registry::SharedState& before,
+                                  const registry::SharedState& after);
 
 Json json_of(const RowChange&);
 // "~ agents a1: state registered -> lost"

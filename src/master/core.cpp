@@ -53,6 +53,10 @@ void Core::opened(Moment at, SessionId session, Lane lane, Effects&) {
   sessions_[session] = Session{.lane = lane, .heard = at.now};
 }
 
+void Core::heard(Moment at, SessionId id) {
+  if (Session* session = find_session(id)) session->heard = at.now;
+}
+
 void Core::closed(Moment at, SessionId id, Effects& effects) {
   forget_session(at, id, effects);
   finish(at, effects);

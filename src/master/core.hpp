@@ -56,6 +56,8 @@ class Core {
   void on(Moment, SessionId, const wire::AdminMessage&, Effects&);
   // What the session said is not a message of its lane: it hears why, and is closed.
   void garbage(Moment, SessionId, const Error&, Effects&);
+  // Of a question that is answered beside the core.
+  void heard(Moment, SessionId);
 
   // One command was applied; `state` has it already, and may have later ones too.
   void applied(Moment, const std::vector<RegistryEvent>&, Effects&);

@@ -28,6 +28,11 @@ bool is_about_entries(const wire::AdminBody& question) {
          std::holds_alternative<wire::ReadEntries>(question);
 }
 
+bool is_about_keys(const wire::AdminBody& question) {
+  return std::holds_alternative<wire::AskKeys>(question) ||
+         std::holds_alternative<wire::WatchKeys>(question);
+}
+
 }  // namespace
 
 struct MasterDriver::Impl {
@@ -266,7 +271,10 @@ struct MasterDriver::Impl {
     act([&](Effects& effects) {
       std::uint64_t question = 0;
       if constexpr (std::is_same_v<Message, wire::AdminMessage>) {
-        if (message && answer_here(id, *message, effects)) return;
+        if (message && answer_here(id, *message, effects)) {
+          if (core) core->heard(moment(), id);
+          return;
+        }
         if (message) question = message->id;
       }
       if (!message && core) return core->garbage(moment(), id, message.error(), effects);
@@ -294,6 +302,8 @@ struct MasterDriver::Impl {
     if (!std::holds_alternative<wire::GetStatus>(message.body)) return false;
     look_at_members();
     wire::MasterStatus status = status_of(registry.state(), leadership, log.range(), options);
+    status.applied = registry.last_change().value();
+    status.digest = registry.digest()[0];
     status.process = options.process;
     for (wire::MasterRow& member : status.members) {
       member.reachable = peers.is_reachable(member.id);
@@ -302,8 +312,8 @@ struct MasterDriver::Impl {
     return true;
   }
 
-  // What the log is asked about its members, through whichever of them was asked: it carries
-  // changes to its leader.
+  // What the log is asked about its members, its entries and users' keys, through whichever of them
+  // was asked: it carries changes to its leader.
   bool ask_log(SessionId id, const wire::AdminMessage& message, Effects& effects) {
     auto reply = [this, id, question = message.id](auto to_body) {
       asking_log.insert(id);
@@ -335,6 +345,8 @@ struct MasterDriver::Impl {
       }));
     } else if (is_about_entries(message.body) && log_reader) {
       log_reader(message.body, reply([](wire::AdminBody body) { return body; }));
+    } else if (is_about_keys(message.body) && key_service) {
+      key_service(message.body, reply([](wire::AdminBody body) { return body; }));
     } else {
       return false;
     }
@@ -381,7 +393,8 @@ struct MasterDriver::Impl {
   std::vector<std::function<void(bool)>> observers;
   std::function<std::vector<wire::TaskRow>()> pending_tasks;
   std::function<Metrics()> process_metrics;
-  LogReader log_reader;
+  Answerer log_reader;
+  Answerer key_service;
 
   std::deque<Callback> inputs;
   bool busy = false;
@@ -411,7 +424,9 @@ void MasterDriver::set_process_metrics(std::function<Metrics()> provider) {
   impl_->process_metrics = std::move(provider);
 }
 
-void MasterDriver::set_log_reader(LogReader reader) { impl_->log_reader = std::move(reader); }
+void MasterDriver::set_log_reader(Answerer reader) { impl_->log_reader = std::move(reader); }
+
+void MasterDriver::set_key_service(Answerer service) { impl_->key_service = std::move(service); }
 
 Metrics MasterDriver::metrics() const {
   const Counters& of = impl_->core ? impl_->core->counters() : impl_->counters;

@@ -49,9 +49,11 @@ class MasterDriver {
 
   // Answers BeginBackup, ReadSnapshot and ReadEntries. Called on the node thread; `done` is called
   // there too, at once or later.
-  using LogReader = std::function<void(const wire::AdminBody& question,
-                                       std::function<void(Result<wire::AdminBody>)> done)>;
-  void set_log_reader(LogReader reader);
+  using Answerer = std::function<void(const wire::AdminBody& question,
+                                      std::function<void(Result<wire::AdminBody>)> done)>;
+  void set_log_reader(Answerer reader);
+  // The same for AskKeys and WatchKeys.
+  void set_key_service(Answerer service);
 
   Metrics metrics() const;
 

@@ -14,12 +14,22 @@ using runtime::SessionId;
 
 constexpr Duration attempt_max = std::chrono::seconds(3);  // Then the next master is asked.
 constexpr Duration retry_pause = std::chrono::milliseconds(100);
+constexpr Duration attempt_min = std::chrono::milliseconds(500);
+constexpr Duration commit_max = std::chrono::seconds(4);  // Of a command that a master hands on.
 
 // How long a living peer may think about it, beyond what any question may take.
 Duration patience_of(const wire::AdminBody& question) {
   if (auto* get_job = std::get_if<wire::GetJob>(&question)) return get_job->wait;
   if (auto* read = std::get_if<wire::ReadTaskLog>(&question)) return read->wait;
+  if (auto* watch = std::get_if<wire::WatchKeys>(&question)) return watch->wait + commit_max;
   return {};
+}
+
+// How long one master is waited for. A command is handed on to whoever leads; where there is little
+// time, half of what is left is another master's.
+Duration attempt_of(const wire::AdminBody& question, Duration left) {
+  if (!std::holds_alternative<wire::AskKeys>(question)) return attempt_max + patience_of(question);
+  return std::clamp<Duration>(left / 2, attempt_min, attempt_max + commit_max);
 }
 
 // The leader has changed or is about to: asking again finds the new one.
@@ -49,7 +59,6 @@ class AdminClient::Impl final : public runtime::SessionHandler {
     std::uint64_t id = ++last_id_;
     Question& question = questions_[id];
     question.only = std::move(only);
-    question.patience = patience_of(body);
     question.body = std::move(body);
     question.promise = std::move(promise);
     question.deadline = host_.now() + timeout;
@@ -92,7 +101,6 @@ class AdminClient::Impl final : public runtime::SessionHandler {
     std::optional<Endpoint> only;
     wire::AdminBody body;
     Promise<wire::AdminBody> promise;
-    Duration patience{};
     Time deadline;
     Endpoint at;        // Where it was asked last.
     SessionId session;  // None while it waits for its next attempt.
@@ -106,7 +114,8 @@ class AdminClient::Impl final : public runtime::SessionHandler {
     question.retry_at = time_never;
     question.at = question.only ? *question.only : next_master(question);
     question.attempt_ends =
-        question.only ? time_never : host_.now() + attempt_max + question.patience;
+        question.only ? time_never
+                      : host_.now() + attempt_of(question.body, question.deadline - host_.now());
     auto at = links_.find(question.at);
     if (at == links_.end()) {
       auto session = host_.transport().dial(question.at, runtime::Lane::admin, *this);

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "node/log_reader.hpp"
-#include "registry/difference.hpp"
+#include "registry/shared_snapshot.hpp"
 #include "replog/open.hpp"
 
 namespace cluster::node {
@@ -42,9 +42,9 @@ Result<std::string> bytes_of(const SnapshotJob& job) {
 Result<std::string> difference_of(const std::string& here, const std::string& there) {
   Text ours(here);
   Text theirs(there);
-  auto mine = RegistryState::restore(ours);
+  auto mine = registry::restore_shared(ours);
   if (!mine) return std::move(mine).error();
-  auto right = RegistryState::restore(theirs);
+  auto right = registry::restore_shared(theirs);
   if (!right) return std::move(right).error();
   std::string found = registry::first_difference(*mine, *right);
   return found.empty() ? "the rows are the same: the digest was kept wrongly\n" : found;
@@ -72,7 +72,7 @@ DigestWatch::~DigestWatch() { registry_.on_note(nullptr); }
 void DigestWatch::ask() {
   alarm_->set(host_.now() + options_.interval);
   // Comparing changes nothing: an idle cluster's log does not grow by it.
-  const bool has_changed = registry_.state().applied() > check_.at();
+  const bool has_changed = registry_.last_change() > check_.at();
   if (!log_.leadership().is_self || !has_changed || is_stopping_) return;
   append(registry::CompareDigests{.term = log_.leadership().term});
 }
@@ -89,7 +89,7 @@ void DigestWatch::on_note(Position at, const registry::DigestNote& note) {
 }
 
 void DigestWatch::compare(Position at) {
-  const auto report = check_.compare(at, registry_.state().digest());
+  const auto report = check_.compare(at, registry_.digest());
   view_.reset();
   if (at < known_end_) return;  // Applied anew after a restart: it was judged long ago.
   auto job = registry_.begin_snapshot();

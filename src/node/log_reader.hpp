@@ -26,7 +26,7 @@ class LogReader {
       std::function<void(const wire::ReadSnapshot&, std::function<void(Result<Bytes>)> done)>;
   LogReader(Log& log, ReadState read_state) : log_(log), read_state_(std::move(read_state)) {}
 
-  // As `MasterDriver::LogReader` says.
+  // As `MasterDriver::Answerer` says.
   void answer(const wire::AdminBody& question, std::function<void(Result<wire::AdminBody>)> done);
 
  private:

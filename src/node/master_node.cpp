@@ -84,6 +84,7 @@ MasterNode::~MasterNode() {
     lifeline_ = {};
     jobs_.reset();
     master_.reset();
+    key_service_.reset();
     log_reader_.reset();
     digest_watch_.reset();
   });
@@ -110,6 +111,10 @@ void MasterNode::begin(master::MasterOptions options, DigestWatchOptions digests
       });
   master_->set_log_reader([this](const wire::AdminBody& question, auto done) {
     log_reader_->answer(question, std::move(done));
+  });
+  key_service_ = std::make_unique<KeyService>(host_, *log_, *registry_);
+  master_->set_key_service([this](const wire::AdminBody& question, auto done) {
+    key_service_->answer(question, std::move(done));
   });
   registry_->subscribe([this](Position at, const std::vector<RegistryEvent>& events) {
     if (jobs_) jobs_->on_applied(at, events);
@@ -184,6 +189,7 @@ Metrics MasterNode::metrics() const {
   add(registry_->metrics());
   add(master_->metrics());
   add(digest_watch_->metrics());
+  add(key_service_->metrics());
   if (jobs_) add(jobs_->metrics());
   return all;
 }

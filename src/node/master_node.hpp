@@ -1,5 +1,6 @@
 // One master, composed: a listener that its parts share, the log, the registry that is its state
-// machine, the master on both, and the scheduler of jobs while this master leads.
+// machine with users' keys beside it, the master on both, and the scheduler of jobs while this
+// master leads.
 #pragma once
 
 #include <functional>
@@ -11,6 +12,7 @@
 #include "cluster/node.hpp"
 #include "master/driver.hpp"
 #include "node/digest_watch.hpp"
+#include "node/key_service.hpp"
 #include "node/log_reader.hpp"
 #include "registry/driver.hpp"
 #include "runtime/host.hpp"
@@ -54,6 +56,7 @@ class MasterNode {
   std::optional<Log> log_;
   std::unique_ptr<DigestWatch> digest_watch_;
   std::unique_ptr<LogReader> log_reader_;
+  std::unique_ptr<KeyService> key_service_;
   std::unique_ptr<master::MasterDriver> master_;
   std::unique_ptr<scheduler::JobScheduler> jobs_;
   std::function<void(const Error&)> on_failed_;

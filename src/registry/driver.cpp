@@ -1,9 +1,13 @@
 #include "registry/driver.hpp"
 
+#include <algorithm>
 #include <future>
+#include <optional>
 #include <utility>
 
 #include "base/check.hpp"
+#include "registry/key_entries.hpp"
+#include "registry/shared_snapshot.hpp"
 
 namespace cluster::registry {
 
@@ -13,7 +17,8 @@ struct RegistryDriver::Body {
       : host(its_host),
         logger(its_host.logger().with_part("registry")),
         limits(its_limits),
-        state(its_limits) {}
+        state(its_limits),
+        keys(std::make_shared<KeysCore>(its_host, RegistryOptions{})) {}
 
   void apply(const std::vector<Entry>& entries) {
     for (const Entry& entry : entries) {
@@ -26,8 +31,13 @@ struct RegistryDriver::Body {
     CLUSTER_CHECK(entry.position > applied, "the log delivers its entries in order and once",
                   entry.position, applied);
     std::vector<RegistryEvent> events;
-    auto command = decode_registry_command(entry.data.view());
-    if (command) {
+    auto key_command = marked_key_entry(entry.data);
+    auto command = key_command ? Result<RegistryCommand>(Errc::invalid_argument, "")
+                               : decode_registry_command(entry.data.view());
+    if (key_command) {
+      keys->apply({{.position = entry.position, .data = *std::move(key_command)}});
+      ++entries_applied;
+    } else if (command) {
       events = state.apply(entry.position, *command);
       ++entries_applied;
       note_refusals(entry.position, events);
@@ -59,6 +69,7 @@ struct RegistryDriver::Body {
   Logger logger;
   const RegistryLimits limits;
   RegistryState state;
+  const std::shared_ptr<KeysCore> keys;
   Position applied;
   std::vector<Observer> observers;
   std::function<void(Position, const DigestNote&)> on_note;
@@ -102,17 +113,26 @@ void RegistryDriver::apply(const std::vector<Entry>& entries) {
 
 Result<SnapshotJob> RegistryDriver::begin_snapshot() {
   Result<SnapshotJob> job = Error{Errc::closed, "the registry was closed"};
-  on_node(host_, [&job, body = body_] { job = body->state.begin_snapshot(); });
+  on_node(host_, [&job, body = body_] {
+    std::optional<SnapshotJob> of_keys;
+    if (body->keys->applied()) {
+      auto begun = body->keys->begin_snapshot();
+      if (!begun) return void(job = std::move(begun).error());
+      of_keys = *std::move(begun);
+    }
+    job = join_snapshots(body->state.begin_snapshot(), std::move(of_keys));
+  });
   return job;
 }
 
-// The state is made where the log calls; the node thread only takes it over.
+// The states are made where the log calls; the node thread only takes them over.
 Result<void> RegistryDriver::restore(SnapshotReader& reader) {
-  auto restored = RegistryState::restore(reader, body_->limits);
+  auto restored = restore_shared(reader, body_->limits);
   if (!restored) return std::move(restored).error();
   on_node(host_, [&restored, body = body_] {
-    body->state = *std::move(restored);
-    body->applied = body->state.applied();
+    body->applied = restored->applied();
+    body->state = std::move(restored->cluster);
+    body->keys->become(std::move(restored->keys));
     ++body->restores;
   });
   return {};
@@ -126,7 +146,18 @@ RegistryDriver::~RegistryDriver() {
   });
 }
 
+RegistryDriver::KeysCore& RegistryDriver::keys() const { return *body_->keys; }
+
 const RegistryState& RegistryDriver::state() const { return body_->state; }
+
+Digest RegistryDriver::digest() const {
+  return body_->keys->look(
+      [this](const KeysState& keys) { return SharedState::shared_digest(body_->state, keys); });
+}
+
+Position RegistryDriver::last_change() const {
+  return std::max(body_->state.applied(), body_->keys->applied());
+}
 
 Position RegistryDriver::applied() const { return body_->applied; }
 
@@ -140,6 +171,17 @@ void RegistryDriver::on_note(std::function<void(Position, const DigestNote&)> ob
 
 Metrics RegistryDriver::metrics() const {
   const RegistryState& state = body_->state;
+  Revision revision;
+  KeyQuota used;
+  std::uint64_t leases = 0;
+  body_->keys->look([&](const KeysState& keys) {
+    revision = keys.revision();
+    leases = keys.leases().size();
+    for (const NamespaceInfo& space : keys.namespaces()) {
+      used.keys += space.used.keys;
+      used.bytes += space.used.bytes;
+    }
+  });
   auto counter = [](std::string name, std::string help, std::uint64_t value) {
     return Metric{.name = "cluster_registry_" + std::move(name),
                   .help = std::move(help),
@@ -166,6 +208,10 @@ Metrics RegistryDriver::metrics() const {
       gauge("tasks", "Tasks that are open or whose end is not acknowledged.", state.tasks().size()),
       gauge("ended_tasks", "Acknowledged tasks in the history.", state.history().size()),
       gauge("jobs", "Jobs kept, ended ones included.", state.jobs().size()),
+      gauge("keys_revision", "Revision of the users' keys.", revision.value()),
+      gauge("keys", "Users' keys in all namespaces.", used.keys),
+      gauge("keys_bytes", "Bytes of users' keys and values, without their history.", used.bytes),
+      gauge("key_leases", "Leases of users' keys.", leases),
   };
 }
 

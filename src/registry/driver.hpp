@@ -4,7 +4,8 @@
 // Entries are applied one batch at a time: where the log delivers on another thread, that thread
 // waits until the node thread has applied what it brought, so no queue grows between the two.
 // An entry that cannot be decoded is logged, counted and skipped; every replica skips the same
-// ones.
+// ones. Marked entries (key_entries.hpp) are users' keys: a registry of keys beside this state,
+// with threads of its own to answer, applies them. Snapshots and digests are of both.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "cluster/registry.hpp"
 #include "cluster/state_machine.hpp"
 #include "registry/digest_note.hpp"
+#include "registry/key_registry_core.hpp"
 #include "runtime/host.hpp"
 
 namespace cluster::registry {
@@ -27,6 +29,8 @@ class RegistryDriver final : public StateMachine {
   // `state()`, and subscribe; it must not destroy the driver. What a snapshot brought has no
   // events.
   using Observer = std::function<void(Position, const std::vector<RegistryEvent>&)>;
+
+  using KeysCore = RegistryAccess::Core;
 
   // Any thread. Outlives the log that it is the state machine of.
   explicit RegistryDriver(runtime::Host& host, RegistryLimits limits = {});
@@ -41,8 +45,15 @@ class RegistryDriver final : public StateMachine {
   Result<SnapshotJob> begin_snapshot() override;
   Result<void> restore(SnapshotReader&) override;
 
+  // Users' keys. Whoever starts them on the log (`start_on`) tells them who leads, and stops them
+  // before the log goes. Any thread.
+  KeysCore& keys() const;
+
   // What follows is for the node thread only.
   const RegistryState& state() const;
+  // Of the cluster's state and the keys, and what both have applied.
+  Digest digest() const;
+  Position last_change() const;
 
   // The last entry that was applied or skipped. Positions that the log keeps to itself never show
   // here: a new leader knows that it has seen everything before its term once an entry that its own

@@ -100,6 +100,7 @@ void Registry::Core::stop() {
 
 void Registry::Core::News::tell() {
   for (auto& [waiter, answer] : answers) waiter->answer(std::move(answer));
+  for (auto& [waiter, answer] : decided) waiter->decide(std::move(answer));
   for (auto& [promise, batch] : batches) promise.complete(std::move(batch));
   for (auto& reader : read) reader->answer();
   for (auto& [reader, error] : unread) reader->fail(std::move(error));
@@ -145,7 +146,7 @@ void Registry::Core::apply_entry(const Entry& entry, Time now, News& news) {
   lose_ended_leases(command->body, news);
   if (command->request.process != process_) return;
   if (auto waiter = settle(command->request.number)) {
-    news.answers.emplace_back(std::move(waiter), std::move(applied.answer));
+    news.decided.emplace_back(std::move(waiter), std::move(applied.answer));
   }
 }
 
@@ -173,11 +174,16 @@ Result<SnapshotJob> Registry::Core::begin_snapshot() {
 Result<void> Registry::Core::restore(SnapshotReader& from) {
   auto restored = registry::KeysState::restore(from);
   if (!restored) return std::move(restored).error();
+  become(*std::move(restored));
+  return {};
+}
+
+void Registry::Core::become(registry::KeysState restored) {
   std::vector<std::pair<std::uint64_t, Position>> passed_by;
   News news;
   {
     std::lock_guard lock(mutex);
-    state = *std::move(restored);
+    state = std::move(restored);
     for (const auto& [number, pending] : pending_) {
       if (pending.at && pending.at <= state.applied()) passed_by.emplace_back(number, pending.at);
     }
@@ -188,12 +194,11 @@ Result<void> Registry::Core::restore(SnapshotReader& from) {
     std::erase_if(kept_, [this](const auto& one) { return !state.find_lease(one.first); });
     if (is_leading_) timer_.begin(host.now(), state);
     pump_watches(news);
-    read_history_soon();
+    if (hub_.is_reading()) read_history_soon();
     arm();
   }
   for (const auto& [number, at] : passed_by) on_appended(number, at);
   news.tell();
-  return {};
 }
 
 // Commands.

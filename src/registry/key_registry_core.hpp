@@ -40,6 +40,8 @@ class Waiter {
  public:
   virtual ~Waiter() = default;
   virtual void answer(Result<KeyAnswer>) = 0;
+  // The state's own answer, by which the command is settled; other ones are the log's errors.
+  virtual void decide(Result<KeyAnswer> answered) { answer(std::move(answered)); }
 };
 
 template <class T, class Make>
@@ -111,6 +113,18 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
   void apply(const std::vector<Entry>& entries) override;
   Result<SnapshotJob> begin_snapshot() override;
   Result<void> restore(SnapshotReader&) override;
+  // The state that a snapshot had.
+  void become(registry::KeysState);
+  // `look(const KeysState&)`, as this member knows it now.
+  template <class Look>
+  auto look(Look look) const {
+    std::lock_guard lock(mutex);
+    return look(state);
+  }
+  // The last command; none: there never was one.
+  Position applied() const {
+    return look([](const registry::KeysState& now) { return now.applied(); });
+  }
 
   // On a log of its own, or on one that is another's, outlives `stop`, and is watched by whoever
   // calls this.
@@ -161,6 +175,8 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
   }
   Op<WatchBatch> next(registry::WatchId, const std::shared_ptr<std::optional<WatchEnd>>&);
   void cancel(registry::WatchId);
+  // Ends it, with what there is, and how far all has been told.
+  WatchBatch finish(registry::WatchId);
 
   runtime::Host& host;
   Logger logger;
@@ -212,6 +228,7 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
   // What is told once the mutex is free.
   struct News {
     Answers answers;
+    Answers decided;
     Batches batches;
     std::vector<std::unique_ptr<registry::Reader>> read;
     std::vector<std::pair<std::unique_ptr<registry::Reader>, Error>> unread;

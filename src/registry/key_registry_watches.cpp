@@ -74,6 +74,16 @@ Op<WatchBatch> Registry::Core::next(WatchId id,
   return op;
 }
 
+WatchBatch Registry::Core::finish(WatchId id) {
+  WatchBatch last;
+  {
+    std::lock_guard lock(mutex);
+    last = hub_.finish(id, state);
+  }
+  cancel(id);
+  return last;
+}
+
 void Registry::Core::cancel(WatchId id) {
   News news;
   {

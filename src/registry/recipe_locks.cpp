@@ -1,32 +1,20 @@
 // Locks, elections and barriers. Everything that a waiting one does is done where the runtime
 // delivers.
-#include <charconv>
-#include <cstdio>
+#include <algorithm>
 #include <set>
 
 #include "cluster/recipes.hpp"
 #include "registry/key_registry_core.hpp"
 #include "registry/patience.hpp"
+#include "registry/recipe_places.hpp"
 
 namespace cluster {
 namespace {
 
-constexpr char exclusive_mark = 'x';
-constexpr char shared_mark = 's';
-constexpr std::size_t place_size = 2 + 16;  // "x-0123456789abcdef"
-
-std::string place_of(char mark, LeaseId lease) {
-  char text[place_size + 1];
-  std::snprintf(text, sizeof text, "%c-%016llx", mark,
-                static_cast<unsigned long long>(lease.value()));
-  return text;
-}
-
-// A name may hold slashes, so what begins with one name's prefix may be another's place.
-bool is_place(std::string_view key, std::size_t prefix_size) {
-  return key.size() == prefix_size + place_size && key[prefix_size + 1] == '-' &&
-         (key[prefix_size] == exclusive_mark || key[prefix_size] == shared_mark);
-}
+using registry::exclusive_mark;
+using registry::is_place;
+using registry::place_of;
+using registry::shared_mark;
 
 Error given_up(Errc why, const std::string& what) {
   return {why, why == Errc::cancelled ? "the caller gave up waiting for " + what
@@ -104,17 +92,10 @@ class Turn : public std::enable_shared_from_this<Turn> {
     if (range.has_more) {
       return give_up({Errc::overloaded, "too many wait for " + prefix_});
     }
-    before_.clear();
-    bool is_there = false;
-    for (const KeyValue& one : range.keys) {
-      is_there = is_there || one.key == key_;
-      const bool waits_for =
-          kind_ == Lock::Kind::exclusive ||
-          one.key[std::min(prefix_.size(), one.key.size() - 1)] == exclusive_mark;
-      if (is_place(one.key, prefix_.size()) && one.created < token_ && waits_for) {
-        before_.insert(one.key);
-      }
-    }
+    const bool is_there = std::any_of(range.keys.begin(), range.keys.end(),
+                                      [this](const KeyValue& one) { return one.key == key_; });
+    const char mark = kind_ == Lock::Kind::exclusive ? exclusive_mark : shared_mark;
+    before_ = registry::places_before(range.keys, prefix_, mark, token_);
     if (!is_there) return give_up(lease_ended());
     if (before_.empty()) return win();
     watch(range.revision.next());
@@ -216,7 +197,7 @@ Op<Lock> take_turn(Registry& registry, std::string prefix, Lock::Kind kind, Byte
 
 Op<Lock> Lock::acquire(Registry& registry, const std::string& name, Kind kind,
                        const RecipeOptions& options) {
-  return take_turn(registry, "lock/" + name + "/", kind, Bytes(), options);
+  return take_turn(registry, registry::lock_prefix(name), kind, Bytes(), options);
 }
 
 Lock::Lock(std::unique_ptr<Held> held) : held_(std::move(held)) {}
@@ -251,7 +232,8 @@ Op<Election> Election::win(Registry& registry, const std::string& name, Bytes va
                            const RecipeOptions& options) {
   Promise<Election> promise(registry::RegistryAccess::host(registry).delivery());
   auto op = promise.op();
-  take_turn(registry, "election/" + name + "/", Lock::Kind::exclusive, std::move(value), options)
+  take_turn(registry, registry::election_prefix(name), Lock::Kind::exclusive, std::move(value),
+            options)
       .then([promise = std::move(promise)](Result<Lock> lock) mutable {
         if (!lock) return promise.complete(std::move(lock).error());
         promise.complete(Election(*std::move(lock)));
@@ -264,7 +246,7 @@ Op<std::optional<Election::Leader>> Election::leader(Registry& registry, const s
   using Found = std::optional<Leader>;
   Promise<Found> promise(registry::RegistryAccess::host(registry).delivery());
   auto op = promise.op();
-  const std::string prefix = "election/" + name + "/";
+  const std::string prefix = registry::election_prefix(name);
   registry.range(KeyRange::prefix(prefix), {.bytes_max = 4 << 20}, options)
       .then([promise = std::move(promise), prefix](Result<RangeResult> range) mutable {
         if (!range) return promise.complete(std::move(range).error());

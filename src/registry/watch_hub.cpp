@@ -1,6 +1,7 @@
 #include "registry/watch_hub.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace cluster::registry {
@@ -320,6 +321,16 @@ void WatchHub::fill(Watcher& watcher, const KeysState& state, std::size_t events
     watcher.told = std::max(watcher.told, state.revision());
   }
   batch.upto = watcher.told;
+}
+
+WatchBatch WatchHub::finish(WatchId id, const KeysState& state) {
+  WatchBatch last;
+  auto found = watchers_.find(id);
+  if (found == watchers_.end()) return last;
+  found->second->wants_notice = true;
+  fill(*found->second, state, std::numeric_limits<std::size_t>::max(), last);
+  cancel(id);
+  return last;
 }
 
 WatchHub::Taken WatchHub::take(WatchId id, const KeysState& state, std::size_t events_max) {

@@ -54,6 +54,9 @@ class WatchHub {
   // At least one whole revision where there is one, then as many as `events_max` allows.
   Taken take(WatchId, const KeysState&, std::size_t events_max = 1000);
 
+  // The last that a watcher takes: what there is, or, where nothing is, how far all has been told.
+  WatchBatch finish(WatchId, const KeysState&);
+
   // Everything up to there has been taken by this watcher.
   Revision told(WatchId) const;
 

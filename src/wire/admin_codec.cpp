@@ -186,6 +186,14 @@ void write_body(Out out, const ReadEntries& body) {
   to.setTo(body.to.value());
   to.setSizeMax(body.size_max);
 }
+void write_body(Out out, const AskKeys& body) { out.setAskKeys(to_data(body.command.view())); }
+void write_body(Out out, const WatchKeys& body) {
+  auto to = out.initWatchKeys();
+  to.setWhat(to_data(body.what.view()));
+  to.setWait(to_wire(body.wait));
+}
+void write_body(Out out, const KeysAnswer& body) { out.setKeysAnswer(to_data(body.answer.view())); }
+void write_body(Out out, const KeyEvents& body) { out.setKeyEvents(to_data(body.batch.view())); }
 void write_body(Out out, const BackupBegun& body) {
   auto to = out.initBackupBegun();
   to.setCluster(body.cluster.value());
@@ -474,6 +482,12 @@ AdminBody read_body(Decoding& decoding, admin::AdminMessage::Reader in) {
                          .size_max = in.getReadEntries().getSizeMax()};
     case Wire::BACKUP_BEGUN: return read_backup_begun(in.getBackupBegun());
     case Wire::LOG_ENTRIES: return read_log_entries(in.getLogEntries());
+    case Wire::ASK_KEYS: return AskKeys{from_data(in.getAskKeys())};
+    case Wire::WATCH_KEYS:
+      return WatchKeys{.what = from_data(in.getWatchKeys().getWhat()),
+                       .wait = read_duration(decoding, in.getWatchKeys().getWait(), "wait")};
+    case Wire::KEYS_ANSWER: return KeysAnswer{from_data(in.getKeysAnswer())};
+    case Wire::KEY_EVENTS: return KeyEvents{from_data(in.getKeyEvents())};
   }
   decoding.fail("its kind is not known here");
   return {};

@@ -1,7 +1,7 @@
 // What operators' tools ask of masters and agents, on the admin lane: one answer per question,
 // matched by `id`. A master that does not lead answers AdminRedirect, except to what every master
-// answers: GetStatus and GetMetrics about itself, and the questions about the log's members, which
-// the log carries to its leader.
+// answers: GetStatus and GetMetrics about itself, and the questions about users' keys and the log's
+// members, which the log carries to its leader.
 #pragma once
 
 #include <cstdint>
@@ -101,6 +101,19 @@ struct ReadEntries {
   Position to{1};
   std::uint32_t size_max = 1 << 20;
   friend bool operator==(const ReadEntries&, const ReadEntries&) = default;
+};
+
+// Users' keys: what the bytes are is the registry's (src/registry/remote_keys.hpp). A command that
+// changes something, or a transaction that reads. Answers KeysAnswer.
+struct AskKeys {
+  Bytes command;
+  friend bool operator==(const AskKeys&, const AskKeys&) = default;
+};
+// Answers KeyEvents once there are some, or after `wait`.
+struct WatchKeys {
+  Bytes what;
+  Duration wait{};
+  friend bool operator==(const WatchKeys&, const WatchKeys&) = default;
 };
 
 // For masters and agents: MetricsAnswer.
@@ -254,13 +267,23 @@ struct LogEntries {
   friend bool operator==(const LogEntries&, const LogEntries&) = default;
 };
 
+struct KeysAnswer {
+  Bytes answer;
+  friend bool operator==(const KeysAnswer&, const KeysAnswer&) = default;
+};
+struct KeyEvents {
+  Bytes batch;
+  friend bool operator==(const KeyEvents&, const KeyEvents&) = default;
+};
+
 using AdminBody =
     std::variant<GetStatus, GetAgents, GetFrameworks, GetTasks, GetJobs, GetJob, SubmitJobRequest,
                  StopJobRequest, KillTaskRequest, ReadTaskLog, StopAgent, GetMembers,
                  ChangeMembersRequest, AddMemberRequest, TransferLeadershipRequest, GetMetrics,
-                 BeginBackup, ReadSnapshot, ReadEntries, Done, Failure, AdminRedirect, MasterStatus,
-                 AgentRows, FrameworkRows, TaskRows, JobAnswer, JobRows, LogChunk, MembersAnswer,
-                 JoinTokenAnswer, LeaderAnswer, MetricsAnswer, BackupBegun, LogEntries>;
+                 BeginBackup, ReadSnapshot, ReadEntries, AskKeys, WatchKeys, Done, Failure,
+                 AdminRedirect, MasterStatus, AgentRows, FrameworkRows, TaskRows, JobAnswer,
+                 JobRows, LogChunk, MembersAnswer, JoinTokenAnswer, LeaderAnswer, MetricsAnswer,
+                 BackupBegun, LogEntries, KeysAnswer, KeyEvents>;
 
 struct AdminMessage {
   std::uint64_t id = 0;

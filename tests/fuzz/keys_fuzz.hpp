@@ -1,6 +1,6 @@
 // What the fuzz target and the unit tests do with one input. Its first byte chooses: the rest is a
-// row of choices for a maker of commands, a row of log entries, each led by its length, or a
-// snapshot.
+// row of choices for a maker of commands, a row of log entries, each led by its length, a snapshot,
+// or what clients and masters tell each other about keys.
 #pragma once
 
 #include <string>
@@ -9,6 +9,7 @@
 #include "base/crc32c.hpp"
 #include "base/random.hpp"
 #include "registry/keys_bytes.hpp"
+#include "registry/remote_keys.hpp"
 #include "tests/unit/registry/keys_run.hpp"
 
 namespace cluster::test {
@@ -40,10 +41,31 @@ inline void run_key_snapshot(ByteView frame) {
   CLUSTER_CHECK(again && again->digest() == state->digest(), "a restored state is whole");
 }
 
+// What is understood can be said again, and then means the same.
+inline void run_remote_keys(ByteView bytes) {
+  auto question = registry::decode_key_watch_question(bytes);
+  if (question) {
+    auto again = registry::decode_key_watch_question(registry::encode(*question).view());
+    CLUSTER_CHECK(again && *again == *question, "a question can be said again");
+  }
+  auto batch = registry::decode_watch_batch(bytes);
+  if (batch) {
+    auto again = registry::decode_watch_batch(registry::encode(*batch).view());
+    CLUSTER_CHECK(again && *again == *batch, "changes can be told again");
+  }
+  auto answer = registry::decode_answer(bytes);
+  if (answer) {
+    auto again = registry::decode_answer(registry::encode_answer(*answer).view());
+    const bool is_same = again && again->has_value() == answer->has_value() &&
+                         (*answer ? **again == **answer : again->error() == answer->error());
+    CLUSTER_CHECK(is_same, "an answer can be given again");
+  }
+}
+
 inline void run_keys_input(ByteView input) {
   if (input.empty()) return;
   ByteView rest = input.substr(1);
-  switch (input[0] % 3) {
+  switch (static_cast<unsigned char>(input[0]) % 4) {
     case 0: {
       const std::size_t steps = std::min<std::size_t>(rest.size() / 8, 60);
       run_keys(steps, [&](std::uint64_t end) -> std::uint64_t {
@@ -55,7 +77,8 @@ inline void run_keys_input(ByteView input) {
       break;
     }
     case 1: run_key_entries(rest); break;
-    default: run_key_snapshot(rest);
+    case 2: run_key_snapshot(rest); break;
+    default: run_remote_keys(rest);
   }
 }
 
@@ -81,6 +104,19 @@ inline std::vector<std::string> keys_fuzz_corpus() {
     }
     corpus.push_back(entries);
     corpus.push_back('\2' + snapshot_of(state).substr(8));  // Without its frame's head.
+    WatchBatch batch{.upto = Revision(9)};
+    for (auto at = state.find_space("")->live.begin(); !at.at_end(); at.next()) {
+      batch.events.push_back({.now = (*at)->to_key_value()});
+    }
+    batch.events.push_back({.kind = KeyEvent::Kind::deleted, .now = {.key = "gone"}});
+    corpus.push_back('\3' + std::string(registry::encode(batch).view()));
+    const registry::KeyWatchQuestion question{
+        .space = "s", .range = KeyRange::prefix("a"), .from = Revision(3)};
+    corpus.push_back('\3' + std::string(registry::encode(question).view()));
+    auto answer = state.read("", {.then = {ReadKeys{.range = KeyRange::all()}}});
+    corpus.push_back('\3' + std::string(registry::encode_answer(answer).view()));
+    const Result<registry::KeyAnswer> refusal(Errc::overloaded, "no more");
+    corpus.push_back('\3' + std::string(registry::encode_answer(refusal).view()));
   }
   return corpus;
 }

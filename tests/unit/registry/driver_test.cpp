@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "registry/key_entries.hpp"
 #include "runtime/transport.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/registry/commands.hpp"
@@ -13,6 +14,7 @@
 
 using namespace cluster;
 using namespace cluster::test;
+using registry::Digest;
 using registry::RegistryDriver;
 
 namespace {
@@ -170,4 +172,57 @@ TEST_CASE("a driver that restores another's snapshot goes on from there as the o
   });
   other.apply({entry(6, RegisterAgent{agent_record("later")})});
   runtime::run_on_node(host, [&] { CHECK(same_tables(one.state(), other.state())); });
+}
+
+TEST_CASE("marked entries are users' keys, and a snapshot has them beside the cluster's state",
+          "[registry][driver][shared]") {
+  NodeThreadHost host;
+  RegistryDriver one(host);
+  RegistryDriver other(host);
+  auto key_entry = [](std::uint64_t position, registry::KeyCommandBody body) {
+    return Entry{
+        Position(position),
+        registry::mark_key_entry(registry::encode(registry::KeyCommand{.body = std::move(body)}))};
+  };
+  auto value_of = [](const RegistryDriver& driver, const std::string& key) {
+    return driver.keys().look([&](const registry::KeysState& keys) {
+      auto found = keys.range("", KeyRange::key(key), {});
+      return found->keys.empty() ? std::string("-") : std::string(found->keys[0].value.view());
+    });
+  };
+  std::vector<Position> seen;
+  runtime::run_on_node(host, [&] {
+    one.subscribe([&](Position at, const std::vector<RegistryEvent>& events) {
+      CHECK(events.size() == (at == Position(2) ? 1 : 0));
+      seen.push_back(at);
+    });
+  });
+  Digest without{};
+  one.apply({entry(2, RegisterAgent{agent_record("a1")})});
+  runtime::run_on_node(host, [&] {
+    without = one.digest();
+    CHECK(without == one.state().digest());
+  });
+  one.apply({key_entry(4, PutKey{.key = "a", .value = Bytes("1")})});
+  auto job = one.begin_snapshot();
+  REQUIRE(job);
+  one.apply({key_entry(5, PutKey{.key = "a", .value = Bytes("2")})});
+  CHECK(seen == std::vector{Position(2), Position(4), Position(5)});
+  CHECK(value_of(one, "a") == "2");
+
+  SnapshotText text;
+  REQUIRE((*job)(text));
+  other.apply({key_entry(1, PutKey{.key = "gone", .value = Bytes("x")})});
+  REQUIRE(other.restore(text));
+  CHECK(value_of(other, "a") == "1");
+  CHECK(value_of(other, "gone") == "-");
+  other.apply({key_entry(5, PutKey{.key = "a", .value = Bytes("2")})});
+  runtime::run_on_node(host, [&] {
+    CHECK(other.applied() == Position(5));
+    CHECK(other.last_change() == Position(5));
+    CHECK(one.digest() == other.digest());
+    CHECK(one.digest() != without);
+    CHECK(metric(other, "cluster_registry_keys_revision") == 2);
+    CHECK(metric(one, "cluster_registry_entries_skipped_total") == 0);
+  });
 }

@@ -346,3 +346,27 @@ TEST_CASE("those who watch lose no event and see none twice, over ends and recon
   }
   CHECK(ended > 5);  // Else nobody was ever slow.
 }
+
+TEST_CASE("a watch that is finished says how far all has been told, or takes what there is",
+          "[registry][keys][watch]") {
+  Watched one;
+  one.must(put("a", "1"));
+  auto quiet = one.watch(KeyRange::key("b"));
+  auto busy = one.watch(KeyRange::key("a"));
+  auto behind = one.watch(KeyRange::key("a"), {.from = Revision(1)});
+  auto ahead = one.watch(KeyRange::key("a"), {.from = Revision(9)});
+  one.must(put("a", "2"));
+
+  auto nothing = one.hub.finish(quiet, one.keys.state);
+  CHECK(nothing.events.empty());
+  CHECK(nothing.upto == Revision(2));
+  auto some = one.hub.finish(busy, one.keys.state);
+  CHECK(some.events.size() == 1);
+  CHECK(some.upto == Revision(2));
+  // Nobody has read the history for it yet.
+  auto none = one.hub.finish(behind, one.keys.state);
+  CHECK(none.events.empty());
+  CHECK(none.upto == Revision(0));
+  CHECK(one.hub.finish(ahead, one.keys.state).upto == Revision(8));
+  CHECK(one.hub.size() == 0);
+}

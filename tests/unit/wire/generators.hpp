@@ -314,7 +314,9 @@ class Generator {
             wire::BeginBackup{},
             wire::ReadSnapshot{.id = number(), .offset = number(), .size_max = small_number()},
             wire::ReadEntries{
-                .from = Position(number()), .to = Position(number()), .size_max = small_number()}};
+                .from = Position(number()), .to = Position(number()), .size_max = small_number()},
+            wire::AskKeys{bytes()},
+            wire::WatchKeys{.what = bytes(), .wait = duration()}};
   }
 
   MemberRole role() { return static_cast<MemberRole>(below(3)); }
@@ -414,7 +416,9 @@ class Generator {
                               .snapshot = snapshot},
             wire::LogEntries{.entries = list([&] {
                                return Entry{Position(number()), bytes()};
-                             })}};
+                             })},
+            wire::KeysAnswer{bytes()},
+            wire::KeyEvents{bytes()}};
   }
 
   Random random_;
