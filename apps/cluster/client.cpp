@@ -78,21 +78,22 @@ Client::Client(FoundCluster cluster, Duration timeout)
       runtime_(Runtime::threads({.security = cluster_.security, .deliver_on_node_thread = true})),
       admin_(runtime_.host(), cluster_.masters) {}
 
-Result<wire::AdminBody> Client::ask_any(wire::AdminBody question) {
+Result<wire::AdminBody> Client::ask_any(wire::AdminBody question, Duration timeout) {
   Duration quiet = quiet_max;
   if (auto* get_job = std::get_if<wire::GetJob>(&question)) quiet += get_job->wait;
+  if (auto* watch = std::get_if<wire::WatchKeys>(&question)) quiet += watch->wait;
   std::unique_ptr<runtime::Alarm> alarm;
   runtime::run_on_node(host(), [&] {
-    alarm = host().make_alarm([this] {
+    alarm = host().make_alarm([this, timeout] {
       if (std::exchange(has_said_, true)) return;
       std::string known;
       for (const auto& master : masters()) known += (known.empty() ? "" : ", ") + to_string(master);
       complain("waiting for a master that leads (known: " + known + "), at most " +
-               to_text(timeout_));
+               to_text(timeout));
     });
     alarm->set(host().now() + quiet);
   });
-  auto answer = admin_.ask(std::move(question), timeout_).get();
+  auto answer = admin_.ask(std::move(question), timeout).get();
   runtime::run_on_node(host(), [&] { alarm.reset(); });
   return answer;
 }

@@ -31,7 +31,10 @@ class Client {
 
   // Waits for the leader's answer. Where that takes more than a second, says once on standard
   // error what it waits for.
-  Result<wire::AdminBody> ask_any(wire::AdminBody question);
+  Result<wire::AdminBody> ask_any(wire::AdminBody question) {
+    return ask_any(std::move(question), timeout_);
+  }
+  Result<wire::AdminBody> ask_any(wire::AdminBody question, Duration timeout);
   template <class Answer>
   Result<Answer> ask(wire::AdminBody question) {
     return node::expect<Answer>(ask_any(std::move(question)));

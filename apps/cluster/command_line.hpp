@@ -17,6 +17,7 @@ using Chosen = std::function<int()>;
 void add_daemon_commands(CLI::App&, Chosen&);  // master, agent, up, down
 void add_client_commands(CLI::App&, Chosen&);  // run, submit, tasks ...
 void add_member_commands(CLI::App&, Chosen&);  // init, members ...
+void add_key_commands(CLI::App&, Chosen&);     // kv, lock, elect
 void add_certs_command(CLI::App&, Chosen&);
 
 // --certs and what may stand in its place, the same for every command that listens or dials.

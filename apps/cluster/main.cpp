@@ -43,10 +43,13 @@ int main(int argc, char** argv) {
       "  cluster tasks\n"
       "  cluster down\n\n"
       "`cluster COMMAND --help` has examples for each command.\n"
-      "Exit codes: 0 done, 1 failed, 2 wrong usage; `run` has those of what it ran.");
+      "Exit codes: 0 done, 1 failed, 2 wrong usage; `run`, `lock` and `elect` have those of what "
+      "they\n"
+      "ran.");
   cluster::app::Chosen chosen;
   cluster::app::add_daemon_commands(root, chosen);
   cluster::app::add_client_commands(root, chosen);
+  cluster::app::add_key_commands(root, chosen);
   cluster::app::add_certs_command(root, chosen);
   cluster::app::add_member_commands(root, chosen);
   if (argc > 1 && is_unknown_command(root, argv[1])) return 2;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -222,6 +223,81 @@ struct RestoreOptions {
   bool json = false;
 };
 
+// What all commands about users' keys are told.
+struct KeyOptions {
+  ClientOptions client;
+  std::string space;  // The namespace.
+  bool json = false;
+};
+
+struct PutKeyOptions {
+  KeyOptions keys;
+  std::string key;
+  std::string value;  // "-": standard input.
+  Duration lease{};   // The key's time to live; 0: until it is deleted.
+  std::optional<std::uint64_t> if_version;
+};
+
+struct GetKeyOptions {
+  KeyOptions keys;
+  std::string key;
+  std::uint64_t revision = 0;
+  bool raw = false;  // The value and nothing else.
+};
+
+struct RangeKeysOptions {
+  KeyOptions keys;
+  std::optional<std::string> prefix;
+  std::optional<std::string> from;
+  std::optional<std::string> to;
+  std::uint64_t revision = 0;
+  std::size_t limit = 0;
+  bool keys_only = false;
+};
+
+struct DeleteKeysOptions {
+  KeyOptions keys;
+  std::string key;
+  bool is_prefix = false;
+};
+
+struct TransactOptions {
+  KeyOptions keys;
+  std::string file = "-";
+};
+
+struct WatchKeysOptions {
+  KeyOptions keys;
+  std::string key;
+  bool is_prefix = false;
+  std::uint64_t from = 0;  // 0: from now on.
+};
+
+struct CompactKeysOptions {
+  KeyOptions keys;
+  std::uint64_t revision = 0;
+};
+
+struct KeySpaceOptions {
+  KeyOptions keys;
+  std::string name;
+  std::uint64_t keys_max = 0;
+  std::uint64_t bytes_max = 0;
+  bool remove = false;
+};
+
+// `lock` and `elect`: a command that runs while something is held.
+struct HoldOptions {
+  KeyOptions keys;
+  bool is_election = false;
+  std::string name;
+  std::vector<std::string> command;
+  Duration ttl = std::chrono::seconds(10);
+  Duration wait{};  // For one's turn; 0: as long as it takes.
+  bool shared = false;
+  std::string value;  // A candidate's; empty: host and process.
+};
+
 // The commands: each returns the program's exit code.
 int cmd_master(const MasterCommand&);
 int cmd_agent(const AgentCommand&);
@@ -251,5 +327,14 @@ int cmd_transfer(const TransferOptions&);
 int cmd_recover(const RecoverOptions&);
 int cmd_sim(const SimOptions&);
 int cmd_check_history(const CheckHistoryOptions&);
+int cmd_kv_put(const PutKeyOptions&);
+int cmd_kv_get(const GetKeyOptions&);
+int cmd_kv_range(const RangeKeysOptions&);
+int cmd_kv_del(const DeleteKeysOptions&);
+int cmd_kv_txn(const TransactOptions&);
+int cmd_kv_watch(const WatchKeysOptions&);
+int cmd_kv_compact(const CompactKeysOptions&);
+int cmd_kv_namespace(const KeySpaceOptions&);
+int cmd_hold(const HoldOptions&);
 
 }  // namespace cluster::app

@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -32,10 +33,19 @@ SignalWait::~SignalWait() {
   ::close(wakes_);
 }
 
-int SignalWait::wait() {
+int SignalWait::wait(std::optional<Duration> at_most) {
+  using Clock = std::chrono::steady_clock;
+  const auto until = Clock::now() + at_most.value_or(Duration{});
   while (true) {
     pollfd files[2] = {{signals_, POLLIN, 0}, {wakes_, POLLIN, 0}};
-    if (::poll(files, 2, -1) < 0) continue;
+    int patience = -1;
+    if (at_most) {
+      auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+      patience = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+    }
+    const int ready = ::poll(files, 2, patience);
+    if (ready == 0 && Clock::now() >= until) return 0;
+    if (ready <= 0) continue;
     if (files[0].revents != 0) {
       signalfd_siginfo info{};
       if (::read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {

@@ -1,9 +1,11 @@
 // SIGINT and SIGTERM as something to wait for, instead of handlers.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "cluster/logger.hpp"
+#include "cluster/types.hpp"
 
 namespace cluster::app {
 
@@ -17,7 +19,9 @@ class SignalWait {
   SignalWait& operator=(const SignalWait&) = delete;
   ~SignalWait();
 
-  int wait();
+  int wait() { return wait(std::nullopt); }
+  // The same, and 0 once the time is over.
+  int wait(std::optional<Duration> at_most);
   void wake();  // Any thread; remembered until the next `wait`.
 
  private:

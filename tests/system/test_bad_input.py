@@ -33,7 +33,7 @@ class UsageTest(unittest.TestCase):
     def test_help_and_version(self):
         self.assertRegex(program("--version", check=True).stdout, r"^cluster \d+\.\d+\.\d+")
         commands = ["master", "agent", "up", "down", "run", "submit", "tasks", "agents", "masters",
-                    "frameworks", "jobs", "logs", "kill", "status", "certs", "sim"]
+                    "frameworks", "jobs", "logs", "kill", "status", "certs", "sim", "kv", "lock", "elect"]
         overview = program("--help", check=True).stdout
         for command in commands:
             self.assertIn(command, overview)
