@@ -191,7 +191,6 @@ void SharedStore::apply(const CommitRecord& record, const std::vector<std::uint6
 std::uint64_t SharedStore::oldest_needed() const {
   std::uint64_t oldest = next_;
   for (const auto& [log, kept] : logs_) {
-    if (kept.lost) continue;
     oldest = std::min(oldest, kept.index.oldest_start(kept.state_start));
     oldest = std::min(oldest, kept.state_start);
     if (kept.configuration_start != 0) oldest = std::min(oldest, kept.configuration_start);
@@ -203,11 +202,10 @@ void SharedStore::look_after_space(std::uint64_t written) {
   written_ += written;
   if (written_ < options_.step_bytes) return;
   written_ = 0;
+  // The gap must be found again by every restart: without it the logs that must not go on, because
+  // of what was lost with it, would look as if they had never been here.
+  if (unknown_end_ != 0) return;
   std::shared_lock lock(mutex_);
-  // What was lost of a log that must not go on is kept for whoever looks at it.
-  for (const auto& [log, kept] : logs_) {
-    if (kept.lost) return;
-  }
   const std::uint64_t oldest = oldest_needed();
   new_base_ = std::max(base_, oldest);
   std::uint64_t live = 0;
@@ -351,6 +349,12 @@ Result<Recovered> SharedStore::recover(LogId log, std::size_t window_bytes) {
   {
     std::shared_lock lock(mutex_);
     auto at = logs_.find(log);
+    if (at == logs_.end() && unknown_end_ != 0) {
+      return Error{Errc::corrupt, "log " + std::to_string(log.value()) +
+                                      ": the shared journal has lost commits without a trace, so "
+                                      "nobody can tell whether it was here before, and what it "
+                                      "promised then; open it on another host"};
+    }
     if (at == logs_.end()) return recovered;
     const Kept& kept = at->second;
     if (kept.lost) return *kept.lost;

@@ -179,6 +179,42 @@ TEST_CASE("a commit that is lost as a whole is told of by the one after it", "[r
   CHECK(shared.recover(second_log).damaged.empty());
 }
 
+TEST_CASE("a log whose last promise may be lost without a trace does not go on, and the others do",
+          "[replog][shared]") {
+  constexpr LogId third_log{3};
+  Shared shared;
+  std::string lost(5000, 'z');
+  REQUIRE(shared.commit(
+      {{first_log, {put(1, "a")}}, {second_log, {put(1, "b")}}, {third_log, {put(1, "c")}}}));
+  REQUIRE(shared.commit({{first_log, {put(2, lost), SetPromise{ballot(8, 2)}}}}));
+  REQUIRE(shared.commit({{second_log, {put(2, lost), SetPromise{ballot(9, 2)}}}}));
+  REQUIRE(shared.commit({{third_log, {put(2, "d")}}}));
+  for (auto& [name, inode] : shared.disk.names) {
+    auto first = inode->durable.find(lost), last = inode->durable.rfind(lost);
+    if (first == std::string::npos) continue;
+    std::size_t begin = first / journal::block_bytes * journal::block_bytes;
+    std::size_t end = (last + lost.size()) / journal::block_bytes * journal::block_bytes;
+    for (std::string* copy : {&inode->durable, &inode->now}) {
+      std::fill(copy->begin() + static_cast<std::ptrdiff_t>(begin),
+                copy->begin() + static_cast<std::ptrdiff_t>(end + journal::block_bytes), 'X');
+    }
+  }
+  shared.open();
+
+  auto first = shared.store->store_of(first_log)->recover(1 << 20);
+  REQUIRE_FALSE(first.has_value());
+  CHECK(first.error().code == Errc::corrupt);
+  Recovered second = shared.recover(second_log);  // The commit after it tells.
+  CHECK(second.promised == ballot(9, 2));
+  for (std::uint64_t at : {1, 2}) CHECK(is_damaged(second, Position(at)));
+  Recovered third = shared.recover(third_log);
+  CHECK(third.entries == std::vector{entry(2, ballot(3, 2), "d")});
+  CHECK(is_damaged(third, Position(1)));  // It might have been written again without a trace.
+  auto new_log = shared.store->store_of(LogId(77))->recover(1 << 20);
+  REQUIRE_FALSE(new_log.has_value());
+  CHECK_THAT(new_log.error().message(), Catch::Matchers::Contains("whether it was here before"));
+}
+
 TEST_CASE("logs that nothing is written to do not hold the space of one that is busy",
           "[replog][shared]") {
   Shared shared;
