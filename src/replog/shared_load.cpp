@@ -78,7 +78,12 @@ std::uint64_t SharedStore::load_commit(Scan& scan, std::uint64_t start) {
   auto summary_at = [&](std::uint64_t at) {
     const LogEntry* entry = scan.at(at);
     bool is_one = entry != nullptr && is_summary(*entry);
-    return is_one ? decode_summary(entry->value.data.view()) : std::nullopt;
+    auto summary = is_one ? decode_summary(entry->value.data.view()) : std::nullopt;
+    // Under a right checksum it could only be another program's.
+    bool is_within = summary && summary->commit.entries() <= scan.end() &&
+                     summary->commit.end() <= scan.end() &&
+                     (!summary->previous || summary->previous->entries() <= scan.end());
+    return is_within ? std::move(summary) : std::nullopt;
   };
   if (auto summary = summary_at(start); summary && summary->commit.start == start) {
     load_record(scan, summary->commit);
