@@ -94,18 +94,18 @@ std::int32_t answer_number(const std::shared_ptr<Queue>& queue, std::uint64_t ta
                 [tag](const T& value) { return event_of(tag, CLUSTER_EVENT_DONE, number(value)); });
 }
 
-// Whether a call may go on with the handle; if not, the error is kept.
+// Why a call may not go on with the handle, kept for cluster_error_text; 0 when it may.
+template <class Handle>
+std::int32_t refusal_of(const Handle* handle) {
+  if (handle == nullptr) return refuse(Errc::invalid_argument, "a handle is NULL");
+  if (!handle->queue->is_forked()) return CLUSTER_OK;
+  return refuse(Errc::unsupported,
+                "this process is a fork of the one that opened this: it has none of its threads; "
+                "open your own here");
+}
 template <class Handle>
 bool is_usable(const Handle* handle) {
-  if (handle == nullptr) {
-    refuse(Errc::invalid_argument, "a handle is NULL");
-    return false;
-  }
-  if (!handle->queue->is_forked()) return true;
-  refuse(Errc::unsupported,
-         "this process is a fork of the one that opened this: it has none of its threads; open "
-         "your own here");
-  return false;
+  return refusal_of(handle) == CLUSTER_OK;
 }
 
 }  // namespace cluster::c

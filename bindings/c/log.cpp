@@ -55,7 +55,7 @@ cluster_log::~cluster_log() = default;
 int32_t cluster_log_open(cluster_runtime* runtime, const cluster_log_options* given,
                          cluster_log** out) {
   if (out == nullptr) return refuse(Errc::invalid_argument, "`out` is NULL");
-  if (!is_usable(runtime)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(runtime)) return code;
   auto options = taken_log_options(given);
   if (!options) return refuse(options.error());
   auto handle = std::make_unique<cluster_log>();
@@ -86,7 +86,7 @@ void cluster_log_close(cluster_log* log) {
 
 int32_t cluster_log_append(cluster_log* log, cluster_slice data, const cluster_call* given,
                            uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer_number(log->queue, tag, log->log->append(Bytes(view(data)), call->call));
@@ -94,7 +94,7 @@ int32_t cluster_log_append(cluster_log* log, cluster_slice data, const cluster_c
 
 int32_t cluster_log_append_all(cluster_log* log, const cluster_slice* entries, size_t count,
                                const cluster_call* given, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   if (entries == nullptr && count > 0) return refuse(Errc::invalid_argument, "`entries` is NULL");
@@ -114,7 +114,7 @@ int32_t cluster_log_append_all(cluster_log* log, const cluster_slice* entries, s
 
 int32_t cluster_log_read(cluster_log* log, uint64_t from, uint64_t to, size_t bytes_max,
                          const cluster_call* given, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer(log->queue, tag, CLUSTER_EVENT_ENTRIES,
@@ -125,7 +125,7 @@ int32_t cluster_log_read(cluster_log* log, uint64_t from, uint64_t to, size_t by
 }
 
 int32_t cluster_log_catch_up(cluster_log* log, const cluster_call* given, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer(log->queue, tag, CLUSTER_EVENT_RANGE, log->log->catch_up(call->call),
@@ -135,7 +135,7 @@ int32_t cluster_log_catch_up(cluster_log* log, const cluster_call* given, uint64
 }
 
 int32_t cluster_log_follow(cluster_log* log, uint64_t from, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   if (log->machine || !log->own) {
     return refuse(Errc::unsupported,
                   "a log with a state machine is not followed: its entries are "
@@ -149,7 +149,7 @@ int32_t cluster_log_follow(cluster_log* log, uint64_t from, uint64_t tag) {
 }
 
 int32_t cluster_log_wait(cluster_log* log, uint64_t from, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   if (log->machine || !log->own) {
     return refuse(Errc::unsupported,
                   "a log with a state machine has no followers: its entries are "
@@ -180,7 +180,7 @@ int32_t cluster_log_wait(cluster_log* log, uint64_t from, uint64_t tag) {
 }
 
 int32_t cluster_log_watch_leadership(cluster_log* log, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   log->log->watch_leadership([queue = log->queue, tag](const Leadership& leadership) {
     queue->push(leadership_event(tag, leadership));
   });
@@ -188,7 +188,7 @@ int32_t cluster_log_watch_leadership(cluster_log* log, uint64_t tag) {
 }
 
 int32_t cluster_log_watch_health(cluster_log* log, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   log->log->watch_health([queue = log->queue, tag](const Health& health) {
     Pending pending = event_of(tag, CLUSTER_EVENT_HEALTH);
     if (health.is_live) pending.event.flags |= CLUSTER_FLAG_LIVE;
@@ -201,35 +201,35 @@ int32_t cluster_log_watch_health(cluster_log* log, uint64_t tag) {
 
 int32_t cluster_log_truncate(cluster_log* log, uint64_t to, const cluster_call* given,
                              uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer_number(log->queue, tag, log->log->truncate(Position(to), call->call));
 }
 
 int32_t cluster_log_take_snapshot(cluster_log* log, const cluster_call* given, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer_number(log->queue, tag, log->log->take_snapshot(call->call));
 }
 
 int32_t cluster_log_read_barrier(cluster_log* log, const cluster_call* given, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer_number(log->queue, tag, log->log->read_barrier(call->call));
 }
 
 int32_t cluster_log_members(cluster_log* log, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   log->queue->push(members_event(tag, log->log->members()));
   return CLUSTER_OK;
 }
 
 int32_t cluster_log_add_member(cluster_log* log, const char* host, uint16_t port, int32_t role,
                                const cluster_call* given, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   if (!is_role(role)) return refuse_role(role);
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
@@ -244,20 +244,20 @@ int32_t cluster_log_add_member(cluster_log* log, const char* host, uint16_t port
 
 int32_t cluster_log_set_role(cluster_log* log, uint64_t member, int32_t role,
                              const cluster_call* given, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   if (!is_role(role)) return refuse_role(role);
   return change(log, SetMemberRole{NodeId(member), role_of(role)}, given, tag);
 }
 
 int32_t cluster_log_remove_member(cluster_log* log, uint64_t member, const cluster_call* given,
                                   uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   return change(log, RemoveMember{NodeId(member)}, given, tag);
 }
 
 int32_t cluster_log_transfer(cluster_log* log, uint64_t member, const cluster_call* given,
                              uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer(log->queue, tag, CLUSTER_EVENT_LEADERSHIP,
@@ -266,7 +266,7 @@ int32_t cluster_log_transfer(cluster_log* log, uint64_t member, const cluster_ca
 }
 
 int32_t cluster_log_start_writer(cluster_log* log, const cluster_call* given, uint64_t tag) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer(log->queue, tag, CLUSTER_EVENT_WRITER, log->log->start_writer(call->call),
@@ -282,7 +282,7 @@ int32_t cluster_log_start_writer(cluster_log* log, const cluster_call* given, ui
 
 int32_t cluster_writer_append(cluster_writer* writer, cluster_slice data, const cluster_call* given,
                               uint64_t tag) {
-  if (!is_usable(writer)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(writer)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer_number(writer->queue, tag, writer->writer.append(Bytes(view(data)), call->call));
@@ -293,7 +293,7 @@ void cluster_writer_close(cluster_writer* writer) {
 }
 
 int32_t cluster_log_read_status(cluster_log* log, cluster_log_status* out) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   if (out == nullptr || out->size < sizeof out->size) {
     return refuse(Errc::invalid_argument, "`status` is NULL, or its size is not set");
   }
@@ -316,14 +316,14 @@ int32_t cluster_log_read_status(cluster_log* log, cluster_log_status* out) {
 }
 
 int32_t cluster_snapshot_write(cluster_log* log, uint64_t snapshot, cluster_slice data) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   if (!log->machine) return refuse(Errc::unsupported, "this log has no state machine");
   auto written = log->machine->write_snapshot(snapshot, view(data));
   return written ? CLUSTER_OK : refuse(written.error());
 }
 
 int32_t cluster_snapshot_end(cluster_log* log, uint64_t snapshot, int32_t error) {
-  if (!is_usable(log)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(log)) return code;
   if (!log->machine) return refuse(Errc::unsupported, "this log has no state machine");
   const bool is_known = error >= 0 && error <= static_cast<std::int32_t>(errc_last);
   auto ended =

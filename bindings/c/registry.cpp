@@ -200,7 +200,7 @@ Pending loss_event(std::uint64_t tag, const LeaseLoss& loss) {
 int32_t cluster_registry_open(cluster_runtime* runtime, const cluster_log_options* given,
                               cluster_registry** out) {
   if (out == nullptr) return refuse(Errc::invalid_argument, "`out` is NULL");
-  if (!is_usable(runtime)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(runtime)) return code;
   auto options = taken_log_options(given);
   if (!options) return refuse(options.error());
   if (given->has_state_machine != 0) {
@@ -231,7 +231,7 @@ cluster_log* cluster_registry_log(cluster_registry* registry) {
 
 int32_t cluster_registry_get(cluster_registry* registry, cluster_slice key,
                              const cluster_call* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer(registry->queue, tag, CLUSTER_EVENT_KEYS,
@@ -242,7 +242,7 @@ int32_t cluster_registry_get(cluster_registry* registry, cluster_slice key,
 int32_t cluster_registry_range(cluster_registry* registry, const cluster_key_range* range,
                                const cluster_read_options* given_options, const cluster_call* given,
                                uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   if (range == nullptr) return refuse(Errc::invalid_argument, "`range` is NULL");
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
@@ -264,7 +264,7 @@ int32_t cluster_registry_range(cluster_registry* registry, const cluster_key_ran
 
 int32_t cluster_registry_put(cluster_registry* registry, cluster_slice key, cluster_slice value,
                              uint64_t lease, const cluster_call* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   PutKey put{.key = text_of(key), .value = Bytes(view(value)), .lease = LeaseId(lease)};
@@ -273,7 +273,7 @@ int32_t cluster_registry_put(cluster_registry* registry, cluster_slice key, clus
 
 int32_t cluster_registry_erase(cluster_registry* registry, const cluster_key_range* range,
                                const cluster_call* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   if (range == nullptr) return refuse(Errc::invalid_argument, "`range` is NULL");
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
@@ -284,7 +284,7 @@ int32_t cluster_registry_erase(cluster_registry* registry, const cluster_key_ran
 
 int32_t cluster_registry_transact(cluster_registry* registry, const cluster_transaction* given,
                                   const cluster_call* given_call, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   if (given == nullptr) return refuse(Errc::invalid_argument, "`transaction` is NULL");
   auto call = taken_call(given_call);
   if (!call) return refuse(call.error());
@@ -306,7 +306,7 @@ int32_t cluster_registry_transact(cluster_registry* registry, const cluster_tran
 int32_t cluster_registry_watch(cluster_registry* registry, const cluster_key_range* range,
                                const cluster_watch_options* given_options,
                                const cluster_call* given, cluster_watch** out) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   if (range == nullptr || out == nullptr) {
     return refuse(Errc::invalid_argument, "`range` or `out` is NULL");
   }
@@ -330,7 +330,7 @@ int32_t cluster_registry_watch(cluster_registry* registry, const cluster_key_ran
 }
 
 int32_t cluster_watch_next(cluster_watch* watch, uint64_t tag) {
-  if (!is_usable(watch)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(watch)) return code;
   watch->watch->next().then(
       [queue = watch->queue, ended = std::weak_ptr(watch->watch), tag](Result<WatchBatch> batch) {
         if (batch) return queue->push(changes_event(tag, *std::move(batch)));
@@ -351,7 +351,7 @@ void cluster_watch_close(cluster_watch* watch) {
 
 int32_t cluster_registry_grant_lease(cluster_registry* registry, int64_t ttl_ms, int32_t is_kept,
                                      const cluster_call* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer(
@@ -366,7 +366,7 @@ int32_t cluster_registry_grant_lease(cluster_registry* registry, int64_t ttl_ms,
 
 int32_t cluster_registry_renew_lease(cluster_registry* registry, uint64_t lease,
                                      const cluster_call* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer(
@@ -380,7 +380,7 @@ int32_t cluster_registry_renew_lease(cluster_registry* registry, uint64_t lease,
 
 int32_t cluster_registry_revoke_lease(cluster_registry* registry, uint64_t lease,
                                       const cluster_call* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer_number(registry->queue, tag,
@@ -388,7 +388,7 @@ int32_t cluster_registry_revoke_lease(cluster_registry* registry, uint64_t lease
 }
 
 int32_t cluster_registry_lease_loss(cluster_registry* registry, uint64_t lease, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   return answer(registry->queue, tag, CLUSTER_EVENT_LEASE_LOST,
                 registry->registry->lease_loss(LeaseId(lease)),
                 [tag](const LeaseLoss& loss) { return loss_event(tag, loss); });
@@ -396,7 +396,7 @@ int32_t cluster_registry_lease_loss(cluster_registry* registry, uint64_t lease, 
 
 int32_t cluster_registry_compact(cluster_registry* registry, uint64_t revision,
                                  const cluster_call* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer_number(registry->queue, tag,
@@ -406,7 +406,7 @@ int32_t cluster_registry_compact(cluster_registry* registry, uint64_t revision,
 int32_t cluster_registry_set_namespace(cluster_registry* registry, cluster_slice name,
                                        uint64_t keys_max, uint64_t bytes_max,
                                        const cluster_call* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer_number(
@@ -416,7 +416,7 @@ int32_t cluster_registry_set_namespace(cluster_registry* registry, cluster_slice
 
 int32_t cluster_registry_lock(cluster_registry* registry, const char* name,
                               const cluster_lock_options* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto options =
       taken(given, cluster_lock_options CLUSTER_LOCK_OPTIONS_INIT, "cluster_lock_options");
   if (!options) return refuse(options.error());
@@ -428,7 +428,7 @@ int32_t cluster_registry_lock(cluster_registry* registry, const char* name,
 
 int32_t cluster_registry_elect(cluster_registry* registry, const char* name, cluster_slice value,
                                const cluster_lock_options* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto options =
       taken(given, cluster_lock_options CLUSTER_LOCK_OPTIONS_INIT, "cluster_lock_options");
   if (!options) return refuse(options.error());
@@ -438,7 +438,7 @@ int32_t cluster_registry_elect(cluster_registry* registry, const char* name, clu
 }
 
 int32_t cluster_registry_cancel(cluster_registry* registry, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   std::vector<std::stop_source> stops;
   {
     std::lock_guard lock(registry->turns->mutex);
@@ -454,7 +454,7 @@ int32_t cluster_registry_cancel(cluster_registry* registry, uint64_t tag) {
 
 int32_t cluster_registry_leader(cluster_registry* registry, const char* name,
                                 const cluster_call* given, uint64_t tag) {
-  if (!is_usable(registry)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(registry)) return code;
   auto call = taken_call(given);
   if (!call) return refuse(call.error());
   return answer(
@@ -471,14 +471,14 @@ int32_t cluster_registry_leader(cluster_registry* registry, const char* name,
 }
 
 int32_t cluster_lock_loss(cluster_lock* lock, uint64_t tag) {
-  if (!is_usable(lock)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(lock)) return code;
   return answer(lock->queue, tag, CLUSTER_EVENT_LEASE_LOST,
                 std::visit([](auto& held) { return held.lost(); }, lock->held),
                 [tag](const LeaseLoss& loss) { return loss_event(tag, loss); });
 }
 
 int32_t cluster_lock_release(cluster_lock* lock, uint64_t tag) {
-  if (!is_usable(lock)) return CLUSTER_E_INVALID_ARGUMENT;
+  if (auto code = refusal_of(lock)) return code;
   if (auto* election = std::get_if<Election>(&lock->held)) {
     return answer_number(lock->queue, tag, election->resign());
   }

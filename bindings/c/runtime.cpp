@@ -71,7 +71,7 @@ int32_t cluster_runtime_open(const cluster_runtime_options* given, cluster_runti
   if (options->queue == nullptr) {
     return refuse(Errc::invalid_argument, "cluster_runtime_options.queue is NULL; open one first");
   }
-  if (!is_usable(options->queue)) return CLUSTER_E_UNSUPPORTED;
+  if (auto code = refusal_of(options->queue)) return code;
   auto security = security_of(*options);
   if (!security) return refuse(security.error());
   RuntimeOptions runtime;

@@ -36,8 +36,7 @@
  * fork: a child has none of the threads. Calls in it return CLUSTER_E_UNSUPPORTED; closing does
  * nothing there.
  */
-#ifndef CLUSTER_C_H
-#define CLUSTER_C_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -535,5 +534,3 @@ CLUSTER_API void cluster_lock_close(cluster_lock*);
 #ifdef __cplusplus
 }
 #endif
-
-#endif /* CLUSTER_C_H */
