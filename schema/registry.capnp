@@ -126,6 +126,11 @@ struct BeginTerm {
   cluster @2 :UInt64;
 }
 
+struct RaiseFormat {
+  format @0 :UInt32;              # Of the state, from here on: src/registry/format.hpp
+  by @1 :Text;                    # The version that proposed it.
+}
+
 struct CompareDigests {
   term @0 :UInt64;
 }
@@ -136,6 +141,7 @@ struct ReportDigest {
   version @2 :UInt32;             # Of how digests are made.
   low @3 :UInt64;
   high @4 :UInt64;
+  reads @5 :UInt32;               # The newest format of the state that the member reads; 0 is 1.
 }
 
 struct Command {
@@ -154,19 +160,21 @@ struct Command {
     beginTerm @11 :BeginTerm;
     compareDigests @12 :CompareDigests; # These two change nothing: src/registry/digest_note.hpp
     reportDigest @13 :ReportDigest;
+    raiseFormat @14 :RaiseFormat;
   }
 }
 
 # One part of a snapshot of the whole state: the head first, then rows in the order of their keys (the
 # history's oldest first), then the end. Read for ever, as commands are.
 struct StateHead {
-  version @0 :UInt32;
+  version @0 :UInt32;             # The state's format; a program reads those up to its newest.
   applied @1 :UInt64;
   cluster @2 :UInt64;
   frameworksMade @3 :UInt64;
   digestVersion @4 :UInt32;
   digestLow @5 :UInt64;
   digestHigh @6 :UInt64;
+  formatBy @7 :Text;              # The version that raised the format.
 }
 
 struct StatePart {

@@ -110,6 +110,7 @@ Result<NodeOptions::Master> master_of(const MasterCommand& command) {
     return Error{Errc::invalid_argument, "--election-timeout: at least 50ms"};
   }
   master.snapshots.after_entries = command.snapshot_entries;
+  master.digest_interval = command.digest_interval;
   master.heartbeat_interval = std::min(master.heartbeat_interval, command.election_timeout / 5);
   return master;
 }

@@ -45,6 +45,8 @@ void add_master(CLI::App& root, Chosen& chosen) {
                   "many; also after 64 MiB of them")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  add_duration(*app, "--digest-interval", options->digest_interval,
+               "Between two comparisons of the masters' states; 0: this master never asks for one");
   add_log_level(*app, options->daemon.log_level);
   app->footer(
       "Examples:\n"

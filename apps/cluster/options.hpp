@@ -68,6 +68,7 @@ struct MasterCommand {
   Duration ping_interval{};
   Duration election_timeout = std::chrono::milliseconds(600);
   std::uint64_t snapshot_entries = SnapshotPolicy{}.after_entries;
+  Duration digest_interval = std::chrono::seconds(60);
 };
 
 struct AgentCommand {

@@ -64,7 +64,7 @@ Result<Replay::At> Replay::begin(Position position) const {
   return At{};
 }
 
-void Replay::apply(const std::vector<Entry>& entries, At& at) {
+Result<void> Replay::apply(const std::vector<Entry>& entries, At& at) {
   for (const Entry& entry : entries) {
     ++at.entries;
     if (auto marked = registry::marked_key_entry(entry.data)) {
@@ -78,6 +78,7 @@ void Replay::apply(const std::vector<Entry>& entries, At& at) {
     }
     auto command = decode_registry_command(entry.data.view());
     if (!command) {
+      if (command.error().code == Errc::unsupported) return std::move(command).error();
       if (!registry::decode_digest_note(entry.data.view())) ++at.skipped;
       continue;
     }
@@ -85,6 +86,7 @@ void Replay::apply(const std::vector<Entry>& entries, At& at) {
       if (event.kind == RegistryEvent::Kind::refused) ++at.refused;
     }
   }
+  return {};
 }
 
 // Some of [from, to), at least one position of them; `next` is where to go on.
@@ -112,14 +114,14 @@ Result<Replay::At> Replay::at(Position position) const {
   while (next < settled_end) {
     auto entries = read(next, settled_end, next);
     if (!entries) return std::move(entries).error();
-    apply(*entries, *at);
+    if (auto applied = apply(*entries, *at); !applied) return std::move(applied).error();
   }
   std::vector<replog::LogEntry> open;
   std::copy_if(open_.begin(), open_.end(), std::back_inserter(open),
                [&](const auto& entry) { return entry.position <= position; });
   auto shown = replog::only_data(std::move(open));
   if (!shown) return std::move(shown).error();
-  apply(*shown, *at);
+  if (auto applied = apply(*shown, *at); !applied) return std::move(applied).error();
   return at;
 }
 

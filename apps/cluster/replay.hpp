@@ -42,7 +42,7 @@ class Replay {
   Replay(std::string directory, replog::Inspection found)
       : directory_(std::move(directory)), found_(std::move(found)) {}
   Result<At> begin(Position position) const;
-  static void apply(const std::vector<Entry>&, At&);
+  static Result<void> apply(const std::vector<Entry>&, At&);
   Result<std::vector<Entry>> read(Position from, Position to, Position& next) const;
 
   std::string directory_;

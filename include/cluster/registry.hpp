@@ -158,12 +158,20 @@ struct BeginTerm {
   NodeId leader;
   ClusterUid cluster;
 };
+// The leader's, when every master that keeps the state has said that it reads this format: from
+// here on there may be commands and rows that older versions do not know.
+struct RaiseFormat {
+  std::uint32_t format = 0;
+  std::string by;  // The version that proposed it.
+};
 
 using RegistryCommand =
     std::variant<RegisterAgent, LoseAgent, RegisterFramework, RemoveFramework, LaunchTask, KillTask,
-                 EndTask, AcknowledgeTask, SubmitJob, StopJob, BeginTerm>;
+                 EndTask, AcknowledgeTask, SubmitJob, StopJob, BeginTerm, RaiseFormat>;
 
 Bytes encode(const RegistryCommand&);
+// `unsupported` where it begins a format that this version does not read: nothing after it may be
+// applied.
 Result<RegistryCommand> decode_registry_command(ByteView);
 
 // What an applied command changed, in the order of the changes: what a leader acts on. It names
@@ -180,6 +188,7 @@ struct RegistryEvent {
     task_acknowledged,
     job_submitted,
     job_changed,
+    format_raised,
     refused,  // The command did not fit the state; `message` says why. Nothing changed.
   };
   Kind kind = Kind::refused;
@@ -286,6 +295,8 @@ class RegistryState {
   const JobRecord* find(const JobId&) const;
 
   ClusterUid cluster() const { return cluster_; }  // Of the first term; none before.
+  // What may be proposed: what every master that keeps the state reads. 1 at first.
+  std::uint32_t format() const { return format_; }
   std::uint64_t frameworks_made() const { return frameworks_made_; }  // Ever: a source of new ids.
 
   // A view of this state for another thread; cheap, however large the state.
@@ -301,6 +312,8 @@ class RegistryState {
   RegistryLimits limits_;
   Position applied_;
   ClusterUid cluster_;
+  std::uint32_t format_ = 1;
+  std::string format_by_;  // The version that raised it.
   std::array<std::uint64_t, 2> digest_{};
   Agents agents_;
   Frameworks frameworks_;

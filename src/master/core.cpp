@@ -139,7 +139,8 @@ void Core::on_event(Moment at, const RegistryEvent& event, Effects& effects) {
       send_kill(event.task, effects);
       return kill_event(event.task, nullptr, effects);
     case Kind::task_ended: return task_ended(at, event.task, effects);
-    case Kind::task_acknowledged: return;
+    case Kind::task_acknowledged:
+    case Kind::format_raised: return;
     case Kind::job_submitted:
     case Kind::job_changed: return job_event(event.job, nullptr, effects);
     case Kind::refused: return on_refused(at, event, effects);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "node/log_reader.hpp"
+#include "registry/format.hpp"
 #include "registry/shared_snapshot.hpp"
 #include "replog/open.hpp"
 
@@ -71,8 +72,10 @@ DigestWatch::~DigestWatch() { registry_.on_note(nullptr); }
 
 void DigestWatch::ask() {
   alarm_->set(host_.now() + options_.interval);
-  // Comparing changes nothing: an idle cluster's log does not grow by it.
-  const bool has_changed = registry_.last_change() > check_.at();
+  // Comparing changes nothing: an idle cluster's log does not grow by it. But after an upgrade it
+  // is how masters come to agree on the newer format.
+  const bool has_changed = registry_.last_change() > check_.at() ||
+                           registry_.state().format() < registry::format_newest();
   if (!log_.leadership().is_self || !has_changed || is_stopping_) return;
   append(registry::CompareDigests{.term = log_.leadership().term});
 }
@@ -85,7 +88,26 @@ void DigestWatch::append(const registry::DigestNote& note) {
 void DigestWatch::on_note(Position at, const registry::DigestNote& note) {
   if (is_stopping_) return;
   if (std::holds_alternative<registry::CompareDigests>(note)) return compare(at);
-  judge(std::get<registry::ReportDigest>(note));
+  const auto& report = std::get<registry::ReportDigest>(note);
+  formats_.on(report);
+  raise_format();
+  judge(report);
+}
+
+// All that keep the state, learners too: one that does not read the format would stop at once. For
+// the same reason it waits for those that are down.
+void DigestWatch::raise_format() {
+  if (!log_.leadership().is_self) return;
+  std::vector<NodeId> keepers;
+  for (const MemberInfo& member : log_.members().members) {
+    if (member.role != MemberRole::witness && member.has_joined) keepers.push_back(member.id);
+  }
+  const auto agreed = formats_.agreed(keepers);
+  if (!agreed || *agreed <= registry_.state().format()) return;
+  formats_.begin({});  // Once: what is lost is made up for by the next comparison.
+  logger_.info("raises the state's format", "to", *agreed);
+  const RaiseFormat raise{.format = *agreed, .by = options_.version};
+  log_.append(encode(RegistryCommand(raise))).then([](const Result<Position>&) {});
 }
 
 void DigestWatch::compare(Position at) {
@@ -94,6 +116,7 @@ void DigestWatch::compare(Position at) {
   if (at < known_end_) return;  // Applied anew after a restart: it was judged long ago.
   auto job = registry_.begin_snapshot();
   if (!job) return;
+  formats_.begin(at);
   view_ = View{.at = at, .job = *std::move(job), .bytes = nullptr};
   ++checks_;
   append(report);

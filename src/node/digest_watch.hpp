@@ -7,6 +7,9 @@
 // not: then the odd one asks one that is right for its state as of there, writes the first row that
 // differs to `digest-mismatch-POSITION.txt` in its directory, and stops its log for good. So it
 // votes for nothing any more, is not ready, and says why.
+//
+// With its digest each master says which formats of the state it reads. Once all that keep the
+// state read a newer one than it has, the leader raises it: docs/registry.md, "Formats".
 #pragma once
 
 #include <cstdint>
@@ -21,6 +24,7 @@
 #include "node/admin_client.hpp"
 #include "registry/digest_check.hpp"
 #include "registry/driver.hpp"
+#include "registry/format_agreement.hpp"
 #include "runtime/host.hpp"
 #include "wire/admin_messages.hpp"
 
@@ -29,6 +33,7 @@ namespace cluster::node {
 struct DigestWatchOptions {
   Duration interval = std::chrono::seconds(60);  // 0: this master never asks, but answers.
   std::string directory;                         // Where a difference is written.
+  std::string version;                           // This program's.
 };
 
 // Lives on the node thread; log and registry outlive it.
@@ -60,6 +65,7 @@ class DigestWatch {
   void compare(Position at);
   void judge(const registry::ReportDigest&);
   std::vector<NodeId> judges() const;
+  void raise_format();
   void begin_stop();
   void fetch_right_state(std::size_t from);
   void stop(const std::string& difference);
@@ -71,6 +77,7 @@ class DigestWatch {
   DigestWatchOptions options_;
   Logger logger_;
   registry::DigestCheck check_;
+  registry::FormatAgreement formats_;
   AdminClient masters_;
   Position known_end_;  // What was compared before it is over.
   std::optional<View> view_;

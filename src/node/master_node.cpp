@@ -64,7 +64,8 @@ Result<std::unique_ptr<MasterNode>> MasterNode::start(runtime::Host& host,
                                .agent_timeout = options.agent_timeout,
                                .version = version,
                                .process = ::getpid()};
-  DigestWatchOptions digests{.interval = options.digest_interval, .directory = options.directory};
+  DigestWatchOptions digests{
+      .interval = options.digest_interval, .directory = options.directory, .version = version};
   runtime::run_on_node(host, [&] { node->begin(std::move(master), std::move(digests)); });
   return node;
 }
@@ -120,6 +121,13 @@ void MasterNode::begin(master::MasterOptions options, DigestWatchOptions digests
     if (jobs_) jobs_->on_applied(at, events);
   });
   master_->on_leading([this](bool leading) { lead(leading); });
+  registry_->on_unreadable([this](const Error& why) {
+    // Not within the log's own call.
+    host_.post(lifeline_.guard([this, why] {
+      replog::stop_for_good(*log_, why);
+      fail(why);
+    }));
+  });
   alarm_ = host_.make_alarm([this] { look_at_log(); });
   look_at_log();
 }

@@ -68,6 +68,15 @@ void RegistryApply::on(const BeginTerm& command) {
   if (!state_.cluster_) state_.cluster_ = command.cluster;
 }
 
+void RegistryApply::on(const RaiseFormat& command) {
+  if (command.format <= state_.format_) {
+    return refuse({}, "the state is of format " + std::to_string(state_.format_) + " already");
+  }
+  state_.format_ = command.format;
+  state_.format_by_ = command.by;
+  events_.push_back(RegistryEvent{.kind = Kind::format_raised, .message = command.by});
+}
+
 void RegistryApply::on(const LoseAgent& command) {
   const AgentRecord* agent = state_.find(command.agent);
   if (agent == nullptr) return refuse({.agent = command.agent}, "no such agent is known");

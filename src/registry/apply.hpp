@@ -32,6 +32,7 @@ struct RegistryApply {
   void on(const SubmitJob&);
   void on(const StopJob&);
   void on(const BeginTerm&);
+  void on(const RaiseFormat&);
 
   std::vector<RegistryEvent> take_events() { return std::move(events_); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "registry/digest.hpp"
+#include "registry/format.hpp"
 
 namespace cluster::registry {
 
@@ -11,7 +12,11 @@ ReportDigest DigestCheck::compare(Position at, const Digest& own) {
   own_ = own;
   said_.clear();
   right_.reset();
-  return {.at = at, .member = self_, .version = digest_version, .digest = own};
+  return {.at = at,
+          .member = self_,
+          .version = digest_version,
+          .digest = own,
+          .reads = format_newest()};
 }
 
 DigestCheck::Verdict DigestCheck::on(const ReportDigest& report,

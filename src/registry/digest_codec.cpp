@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "registry/digest_note.hpp"
 #include "schema/registry.capnp.h"
 #include "wire/capnp_io.hpp"
@@ -20,7 +22,8 @@ DigestNote read_note(Wire::Reader in, wire::Decoding& decoding) {
   return ReportDigest{.at = Position(report.getAt()),
                       .member = NodeId(report.getMember()),
                       .version = report.getVersion(),
-                      .digest = {report.getLow(), report.getHigh()}};
+                      .digest = {report.getLow(), report.getHigh()},
+                      .reads = std::max<std::uint32_t>(report.getReads(), 1)};
 }
 
 }  // namespace
@@ -38,6 +41,7 @@ Bytes encode(const DigestNote& note) {
     to.setVersion(report.version);
     to.setLow(report.digest[0]);
     to.setHigh(report.digest[1]);
+    to.setReads(report.reads);
   });
 }
 

@@ -1,6 +1,7 @@
 // Entries that compare the replicas' states and change none of them. The leader asks now and then,
 // by an entry: its place in the log is the agreed position, and every replica says in another one
-// what its state's digest was there. See digest_check.hpp.
+// what its state's digest was there, and which formats it reads. See digest_check.hpp and
+// format_agreement.hpp.
 //
 // To a replica that does not know them they are entries that cannot be decoded, and are skipped.
 #pragma once
@@ -23,6 +24,7 @@ struct ReportDigest {
   NodeId member;
   std::uint32_t version = 0;  // `digest_version`.
   Digest digest{};
+  std::uint32_t reads = 1;  // The newest format of the state that the member reads.
   friend bool operator==(const ReportDigest&, const ReportDigest&) = default;
 };
 using DigestNote = std::variant<CompareDigests, ReportDigest>;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "registry/format.hpp"
 #include "registry/key_entries.hpp"
 #include "registry/shared_snapshot.hpp"
 
@@ -22,7 +23,7 @@ struct RegistryDriver::Body {
 
   void apply(const std::vector<Entry>& entries) {
     for (const Entry& entry : entries) {
-      if (closed) return;
+      if (closed || unreadable) return;
       apply(entry);
     }
   }
@@ -34,6 +35,9 @@ struct RegistryDriver::Body {
     auto key_command = marked_key_entry(entry.data);
     auto command = key_command ? Result<RegistryCommand>(Errc::invalid_argument, "")
                                : decode_registry_command(entry.data.view());
+    if (!command && command.error().code == Errc::unsupported) {
+      return stop(entry.position, command.error());
+    }
     if (key_command) {
       keys->apply({{.position = entry.position, .data = *std::move(key_command)}});
       ++entries_applied;
@@ -57,6 +61,12 @@ struct RegistryDriver::Body {
     }
   }
 
+  void stop(Position at, const Error& why) {
+    logger.error("stopped at an entry of a newer version", "position", at, "why", why.context);
+    unreadable = why;
+    if (on_unreadable) on_unreadable(why);
+  }
+
   void note_refusals(Position at, const std::vector<RegistryEvent>& events) {
     for (const RegistryEvent& event : events) {
       if (event.kind != RegistryEvent::Kind::refused) continue;
@@ -73,6 +83,8 @@ struct RegistryDriver::Body {
   Position applied;
   std::vector<Observer> observers;
   std::function<void(Position, const DigestNote&)> on_note;
+  std::function<void(const Error&)> on_unreadable;
+  std::optional<Error> unreadable;  // Why nothing more is applied.
   bool closed = false;
   std::uint64_t entries_applied = 0;
   std::uint64_t entries_skipped = 0;
@@ -114,6 +126,7 @@ void RegistryDriver::apply(const std::vector<Entry>& entries) {
 Result<SnapshotJob> RegistryDriver::begin_snapshot() {
   Result<SnapshotJob> job = Error{Errc::closed, "the registry was closed"};
   on_node(host_, [&job, body = body_] {
+    if (body->unreadable) return void(job = *body->unreadable);
     std::optional<SnapshotJob> of_keys;
     if (body->keys->applied()) {
       auto begun = body->keys->begin_snapshot();
@@ -143,6 +156,7 @@ RegistryDriver::~RegistryDriver() {
     body_->closed = true;
     body_->observers.clear();
     body_->on_note = nullptr;
+    body_->on_unreadable = nullptr;
   });
 }
 
@@ -167,6 +181,11 @@ void RegistryDriver::subscribe(Observer observer) {
 
 void RegistryDriver::on_note(std::function<void(Position, const DigestNote&)> observer) {
   body_->on_note = std::move(observer);
+}
+
+void RegistryDriver::on_unreadable(std::function<void(const Error&)> observer) {
+  body_->on_unreadable = std::move(observer);
+  if (body_->unreadable && body_->on_unreadable) body_->on_unreadable(*body_->unreadable);
 }
 
 Metrics RegistryDriver::metrics() const {
@@ -201,6 +220,9 @@ Metrics RegistryDriver::metrics() const {
       counter("commands_refused_total", "Commands that did not fit the state.",
               body_->commands_refused),
       counter("restores_total", "Snapshots that the state was taken from.", body_->restores),
+      gauge("format", "Format of the state, which all masters that keep it read.", state.format()),
+      gauge("format_newest", "The newest format of the state that this master reads.",
+            format_newest()),
       gauge("applied_position", "Log position of the last entry applied or skipped.",
             body_->applied.value()),
       gauge("agents", "Agents kept, lost ones included.", state.agents().size()),

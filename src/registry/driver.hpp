@@ -6,6 +6,8 @@
 // An entry that cannot be decoded is logged, counted and skipped; every replica skips the same
 // ones. Marked entries (key_entries.hpp) are users' keys: a registry of keys beside this state,
 // with threads of its own to answer, applies them. Snapshots and digests are of both.
+// An entry that begins a format of the state which this version does not read is the last that
+// comes here: nothing after it is applied, and whoever asked is told.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +68,9 @@ class RegistryDriver final : public StateMachine {
   // Called for each entry that compares replicas, before the observers: at a CompareDigests the
   // state is what every entry before it has made. One at a time.
   void on_note(std::function<void(Position, const DigestNote&)> observer);
+
+  // Called when an entry begins a format that this version does not read; at once where it has.
+  void on_unreadable(std::function<void(const Error&)> observer);
 
   Metrics metrics() const;
 

@@ -1,4 +1,8 @@
+#include <algorithm>
+#include <optional>
+
 #include "registry/difference.hpp"
+#include "registry/format.hpp"
 #include "registry/state_part.hpp"
 #include "schema/registry.capnp.h"
 #include "wire/common_codec.hpp"
@@ -8,8 +12,6 @@ namespace {
 
 namespace schema = cluster::schema::registry;
 using wire::Decoding;
-
-constexpr std::uint32_t version = 1;
 
 template <class Fill>
 Bytes encode_part(Fill fill) {
@@ -34,13 +36,15 @@ StateHead read_head(schema::StateHead::Reader in) {
           .cluster = ClusterUid(in.getCluster()),
           .frameworks_made = in.getFrameworksMade(),
           .digest_version = in.getDigestVersion(),
-          .digest = {in.getDigestLow(), in.getDigestHigh()}};
+          .digest = {in.getDigestLow(), in.getDigestHigh()},
+          .format = std::max<std::uint32_t>(in.getVersion(), 1),
+          .format_by = wire::from_text(in.getFormatBy())};
 }
 
 // What a newer version may have added, which is no damage.
 struct ReadPart {
   StatePart part;
-  std::string newer;
+  std::optional<Error> newer;
 };
 
 ReadPart read_part(schema::StatePart::Reader in, Decoding& decoding) {
@@ -48,8 +52,10 @@ ReadPart read_part(schema::StatePart::Reader in, Decoding& decoding) {
   switch (in.which()) {
     case Part::NONE: decoding.fail("it is empty"); return {};
     case Part::HEAD:
-      if (in.getHead().getVersion() > version) {
-        return {{}, "its version is " + std::to_string(in.getHead().getVersion())};
+      if (in.getHead().getVersion() > format_newest()) {
+        return {
+            {},
+            newer_format(in.getHead().getVersion(), wire::from_text(in.getHead().getFormatBy()))};
       }
       return {read_head(in.getHead()), {}};
     case Part::AGENTS: return {read_rows<AgentRecord>(decoding, in.getAgents()), {}};
@@ -59,7 +65,10 @@ ReadPart read_part(schema::StatePart::Reader in, Decoding& decoding) {
     case Part::JOBS: return {read_rows<JobRecord>(decoding, in.getJobs()), {}};
     case Part::END: return {StateEnd{}, {}};
   }
-  return {{}, "a part of it is of an unknown kind"};
+  return {{},
+          Error{Errc::unsupported,
+                "a newer version wrote the cluster's state: a part of it is of an unknown "
+                "kind; start that one"}};
 }
 
 // As Cap'n Proto writes it for people: every field that is not 0, by its name.
@@ -82,7 +91,8 @@ std::string row_text(const JobRecord* row) { return text_of<schema::JobRecord>(r
 Bytes encode(const StateHead& head) {
   return encode_part([&](schema::StatePart::Builder root) {
     auto to = root.initHead();
-    to.setVersion(version);
+    to.setVersion(head.format);
+    if (!head.format_by.empty()) to.setFormatBy(wire::to_text(head.format_by));
     to.setApplied(head.applied.value());
     to.setCluster(head.cluster.value());
     to.setFrameworksMade(head.frameworks_made);
@@ -124,9 +134,8 @@ Result<StatePart> decode_state_part(ByteView bytes) {
   auto read = wire::decode_as<schema::StatePart>(bytes, Errc::corrupt,
                                                  "part of the cluster's state", read_part);
   if (!read) return std::move(read).error();
-  if (read->newer.empty()) return std::move(read->part);
-  return Error{Errc::unsupported,
-               "a newer version wrote the cluster's state: " + read->newer + "; start that one"};
+  if (read->newer) return *std::move(read->newer);
+  return std::move(read->part);
 }
 
 }  // namespace cluster::registry

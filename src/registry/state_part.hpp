@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct StateHead {
   std::uint64_t frameworks_made = 0;
   std::uint32_t digest_version = 0;
   std::array<std::uint64_t, 2> digest{};
+  std::uint32_t format = 1;
+  std::string format_by;
   friend bool operator==(const StateHead&, const StateHead&) = default;
 };
 struct HistoryRows {

@@ -136,7 +136,9 @@ struct RegistrySnapshot {
                      .cluster = state.cluster_,
                      .frameworks_made = state.frameworks_made_,
                      .digest_version = registry::digest_version,
-                     .digest = state.digest_},
+                     .digest = state.digest_,
+                     .format = state.format_,
+                     .format_by = state.format_by_},
             .agents = state.agents_.view(),
             .frameworks = state.frameworks_.view(),
             .tasks = state.tasks_.view(),
@@ -255,6 +257,8 @@ struct RegistrySnapshot {
     state.applied_ = head->applied;
     state.cluster_ = head->cluster;
     state.frameworks_made_ = head->frameworks_made;
+    state.format_ = head->format;
+    state.format_by_ = head->format_by;
     Loader loader{state};
     for (bool is_over = false; !is_over;) {
       auto part = frames.next();

@@ -60,7 +60,8 @@ void JobPieces::on(const RegistryEvent& event, Time now, WallTime wall) {
     case Kind::framework_registered:
     case Kind::framework_removed:
     case Kind::task_kill_requested:
-    case Kind::task_acknowledged: return;
+    case Kind::task_acknowledged:
+    case Kind::format_raised: return;
   }
 }
 

@@ -14,6 +14,7 @@
 #include "cluster/runtime.hpp"
 #include "node/admin_client.hpp"
 #include "node/master_node.hpp"
+#include "registry/format.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/sockets.hpp"
 
@@ -139,6 +140,16 @@ TEST_CASE("masters with the same state agree, again and again", "[node][digest]"
     CHECK(cluster.metric(i, "cluster_registry_digest_differences_total") == 0);
     CHECK(cluster.failure(i).wait_for(seconds(0)) == std::future_status::timeout);
   }
+}
+
+TEST_CASE("masters that all read the newest format come to have it", "[node][format]") {
+  Masters cluster{RegistryLimits{}};
+  cluster.let_first_lead();
+  for (std::size_t i = 0; i < masters; ++i) {
+    CHECK(cluster.comes_to(i, "cluster_registry_format", registry::format_newest()));
+    CHECK(cluster.metric(i, "cluster_registry_format_newest") == registry::format_newest());
+  }
+  cluster.end_job("one");
 }
 
 TEST_CASE(

@@ -106,6 +106,8 @@ RegistryCommand make_command(const RegistryState& state, Below below) {
     case 6: return StopJob{.job = JobId(name("j", 4)), .reason = "told to", .at = at};
     case 7: return RegisterAgent{.agent = agent_record(name("a", 4), at)};
     case 8:
+      if (below(4) == 0)
+        return RaiseFormat{.format = static_cast<std::uint32_t>(1 + below(2)), .by = "2"};
       return BeginTerm{.term = 1 + below(9),
                        .leader = NodeId(1 + below(3)),
                        .cluster = ClusterUid(1 + below(3))};

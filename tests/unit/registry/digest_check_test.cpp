@@ -3,6 +3,7 @@
 
 #include "registry/difference.hpp"
 #include "registry/digest.hpp"
+#include "registry/format.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/registry/commands.hpp"
 
@@ -19,7 +20,11 @@ constexpr Digest right = {1, 2};
 constexpr Digest wrong = {1, 3};
 
 ReportDigest report(std::uint64_t member, const Digest& digest, Position at = Position(7)) {
-  return {.at = at, .member = NodeId(member), .version = digest_version, .digest = digest};
+  return {.at = at,
+          .member = NodeId(member),
+          .version = digest_version,
+          .digest = digest,
+          .reads = format_newest()};
 }
 
 }  // namespace

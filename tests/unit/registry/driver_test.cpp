@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "registry/format.hpp"
 #include "registry/key_entries.hpp"
 #include "runtime/transport.hpp"
 #include "tests/catch.hpp"
@@ -148,6 +149,36 @@ TEST_CASE("an entry that cannot be decoded is logged, counted and passed over",
     CHECK(metric(driver, "cluster_registry_commands_refused_total") == 1);
     REQUIRE(host.lines().size() == 1);
     CHECK_THAT(host.lines()[0], Catch::Contains("skipped an entry position=3"));
+  });
+}
+
+TEST_CASE("nothing is applied after an entry that begins a format which is not read here",
+          "[registry][driver][format]") {
+  NodeThreadHost host;
+  RegistryDriver driver(host);
+  const std::uint32_t next = registry::format_newest() + 1;
+  std::vector<std::string> told;
+  auto listen = [&] {
+    driver.on_unreadable([&](const Error& why) { told.push_back(why.context); });
+  };
+  runtime::run_on_node(host, listen);
+
+  driver.apply({entry(3, RegisterAgent{agent_record("a1")}),
+                entry(4, RaiseFormat{.format = next, .by = "9.9"}),
+                entry(5, RegisterAgent{agent_record("a2")})});
+  driver.apply({entry(6, RegisterAgent{agent_record("a3")})});
+
+  // Who asks later is told as well, and no snapshot claims what was not applied.
+  runtime::run_on_node(host, listen);
+  auto job = driver.begin_snapshot();
+  REQUIRE_FALSE(job);
+  CHECK(job.error().code == Errc::unsupported);
+  runtime::run_on_node(host, [&] {
+    CHECK(driver.applied() == Position(3));
+    CHECK(driver.state().agents().size() == 1);
+    REQUIRE(told.size() == 2);
+    CHECK_THAT(told[0], Catch::Contains("start version 9.9 or a later one"));
+    CHECK(told[1] == told[0]);
   });
 }
 

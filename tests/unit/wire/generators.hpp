@@ -215,7 +215,8 @@ class Generator {
             StopJob{.job = id<JobId>(), .reason = text(), .at = wall_time()},
             BeginTerm{.term = 1 + below(1000),
                       .leader = NodeId(1 + below(9)),
-                      .cluster = ClusterUid(below(3))}};
+                      .cluster = ClusterUid(below(3))},
+            RaiseFormat{.format = static_cast<std::uint32_t>(below(3)), .by = text()}};
   }
 
   std::vector<wire::AgentMessage> agent_messages() {
