@@ -181,7 +181,7 @@ Json json_of(const TaskRecord& task) {
                {"state", std::string(to_string(task.status.state))},
                {"agent", task.agent.value()},
                {"name", task.name},
-               {"resources", task.resources.to_string()},
+               {"resources", task.resources->to_string()},
                {"launched_at", iso_text(task.launched_at)},
                {"kill_requested", task.kill_requested},
                {"acknowledged", task.acknowledged}};

@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "cluster/job.hpp"
 #include "cluster/resources.hpp"
 #include "cluster/result.hpp"
+#include "cluster/shared.hpp"
 #include "cluster/state_machine.hpp"
 #include "cluster/table.hpp"
 #include "cluster/task.hpp"
@@ -74,7 +76,7 @@ struct TaskRecord {
   TaskKey key;
   AgentId agent;
   std::string name;
-  Resources resources;
+  Shared<Resources> resources;
   std::optional<JobRef> job;
   Bytes spec;  // The encoded TaskSpec, as the framework handed it in; dropped in the history.
   TaskStatus status;
@@ -265,6 +267,37 @@ class TaskHistory {
   std::deque<std::shared_ptr<const TaskRecord>> rows_;
 };
 
+// Which open or unacknowledged tasks each agent has.
+class TasksOfAgents {
+ public:
+  // Gives the agent's id as all tasks of it share it.
+  const AgentId& insert(const AgentId& agent, const TaskKey& key) {
+    auto& [id, keys] = *keys_.try_emplace(agent).first;
+    // Tasks often come in the order of their keys, and those that are looked at lie anywhere.
+    const bool is_last = keys.empty() || keys.back() < key;
+    keys.insert(is_last ? keys.end() : std::lower_bound(keys.begin(), keys.end(), key), key);
+    return id;
+  }
+  void erase(const AgentId& agent, const TaskKey& key) {
+    auto found = keys_.find(agent);
+    auto& keys = found->second;
+    keys.erase(std::lower_bound(keys.begin(), keys.end(), key));
+    if (keys.empty()) keys_.erase(found);
+  }
+  bool has_any(const AgentId& agent) const { return keys_.contains(agent); }
+  bool all_agents(auto is_so) const {
+    return std::all_of(keys_.begin(), keys_.end(), [&](const auto& of) { return is_so(of.first); });
+  }
+  // In ascending order.
+  std::vector<TaskKey> of(const AgentId& agent) const {
+    auto found = keys_.find(agent);
+    return found == keys_.end() ? std::vector<TaskKey>() : found->second;
+  }
+
+ private:
+  std::unordered_map<AgentId, std::vector<TaskKey>> keys_;  // Sorted, and never empty.
+};
+
 class RegistryState {
  public:
   using Agents = Table<AgentRecord, KeyOfRecord>;
@@ -328,10 +361,12 @@ class RegistryState {
     std::uint64_t open = 0;      // Pieces that have not succeeded.
   };
   std::map<JobId, JobCounts> job_counts_;  // Of jobs that have not ended.
-  std::map<AgentId, std::set<TaskKey>> tasks_of_agent_;
+  TasksOfAgents tasks_of_agents_;
   std::set<std::pair<WallTime, AgentId>> lost_agents_;  // Oldest first, as the two below.
   std::set<std::pair<WallTime, FrameworkId>> removed_frameworks_;
   std::set<std::pair<WallTime, JobId>> ended_jobs_;
+
+  std::array<Shared<Resources>, 256> asked_;  // What tasks asked for lately: the next shares it.
 };
 
 }  // namespace cluster

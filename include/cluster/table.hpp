@@ -223,6 +223,11 @@ class Table {
   }
 
   Place place_of(const Key& key) const {
+    // Rows often come in the order of their keys: at the end nothing needs to be looked for.
+    if (!chunks_.empty()) {
+      const auto& last = chunks_.back()->cells;
+      if (KeyOf{}(last.back()->row) < key) return {chunks_.size() - 1, last.size(), false};
+    }
     // The last chunk that does not begin after `key`.
     auto after = std::upper_bound(chunks_.begin(), chunks_.end(), key,
                                   [](const Key& wanted, const auto& chunk) {

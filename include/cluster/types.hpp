@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "cluster/shared.hpp"
+
 namespace cluster {
 
 // A number with a meaning. Ids start at 1; 0 means none. No arithmetic, no implicit conversion.
@@ -32,22 +34,23 @@ class Id {
 using NodeId = Id<struct NodeTag>;         // A member of a cluster.
 using ClusterUid = Id<struct ClusterTag>;  // A cluster; chosen at random when it is formed.
 
-// A name with a meaning, for the ids that users see: agents, frameworks, tasks, jobs.
+// A name with a meaning, for the ids that users see: agents, frameworks, tasks, jobs. Copies share
+// the text: many records name the same things.
 template <class Tag>
 class Name {
  public:
   Name() = default;
   explicit Name(std::string value) : value_(std::move(value)) {}
 
-  const std::string& value() const { return value_; }
-  bool empty() const { return value_.empty(); }
-  explicit operator bool() const { return !value_.empty(); }
+  const std::string& value() const { return value_.get(); }
+  bool empty() const { return value().empty(); }
+  explicit operator bool() const { return !empty(); }
 
   friend bool operator==(const Name&, const Name&) = default;
   friend auto operator<=>(const Name&, const Name&) = default;
 
  private:
-  std::string value_;
+  Shared<std::string> value_;
 };
 
 using AgentId = Name<struct AgentTag>;

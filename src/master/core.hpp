@@ -105,7 +105,7 @@ class Core {
   // for it, and what the registry doesn't know.
   struct LiveTask {
     AgentId agent;
-    Resources resources;
+    Shared<Resources> resources;
     bool committed = false;
     bool kill_wanted = false;  // Asked for while the launch was on its way.
     bool kill_proposed = false;

@@ -90,19 +90,15 @@ void RegistryApply::on(const LoseAgent& command) {
   state_.lost_agents_.emplace(command.at, command.agent);
   tell(Kind::agent_lost, command.agent);
 
-  auto named = state_.tasks_of_agent_.find(command.agent);
-  if (named != state_.tasks_of_agent_.end()) {
-    const std::set<TaskKey> keys = named->second;  // Ending an orphan takes it out.
-    for (const TaskKey& key : keys) {
-      const TaskRecord& task = *state_.find(key);
-      if (phase(task) == TaskPhase::ended) continue;
-      TaskStatus status{.state = TaskState::lost,
-                        .sequence = task.status.sequence + registry::lost_sequence_step,
-                        .reason = "agent_lost",
-                        .message = command.reason,
-                        .at = command.at};
-      end(key, TaskEvent::agent_lost, status);
-    }
+  for (const TaskKey& key : state_.tasks_of_agents_.of(command.agent)) {
+    const TaskRecord& task = *state_.find(key);
+    if (phase(task) == TaskPhase::ended) continue;
+    TaskStatus status{.state = TaskState::lost,
+                      .sequence = task.status.sequence + registry::lost_sequence_step,
+                      .reason = "agent_lost",
+                      .message = command.reason,
+                      .at = command.at};
+    end(key, TaskEvent::agent_lost, status);
   }
   trim_lost_agents();
 }
@@ -212,10 +208,30 @@ void RegistryApply::on(const LaunchTask& command) {
   row.status.agent = task.agent;
   row.acknowledged = false;
   row.kill_requested = false;
-  const TaskRecord& made = insert(state_.tasks_, std::move(row));
-  state_.tasks_of_agent_[task.agent].insert(task.key);
+  if (row.job) row.job->job = state_.find(row.job->job)->spec.id;
+  registry::add(state_.digest_, registry::row_of(row));
+  const TaskRecord& made = file(state_, std::move(row), *state_.find(task.key.framework));
   tell(Kind::task_launched, made);
-  if (task.job) piece_launched(*task.job, task.key.task);
+  if (made.job) piece_launched(*made.job, made.key.task);
+}
+
+const TaskRecord& RegistryApply::file(RegistryState& state, TaskRecord&& row,
+                                      const FrameworkRecord& framework) {
+  row.key.framework = framework.id;
+  row.agent = state.tasks_of_agents_.insert(row.agent, row.key);
+  if (row.status.task == row.key.task) row.status.task = row.key.task;
+  if (row.status.agent == row.agent) row.status.agent = row.agent;
+  const auto number = [](Scalar amount) {
+    return static_cast<std::uint64_t>(amount.in_thousandths());
+  };
+  const std::uint64_t mixed = number(row.resources->cpus()) * 31 + number(row.resources->mem());
+  Shared<Resources>& asked = state.asked_[mixed % state.asked_.size()];
+  if (asked == row.resources) {
+    row.resources = asked;
+  } else {
+    asked = row.resources;
+  }
+  return state.tasks_.insert(std::move(row));
 }
 
 void RegistryApply::on(const KillTask& command) {
@@ -268,9 +284,7 @@ void RegistryApply::end(const TaskKey& key, TaskEvent event, const TaskStatus& s
 // The spec goes: nobody runs the task again, and the history's size should not depend on it.
 void RegistryApply::to_history(const TaskKey& key) {
   TaskRecord task = erase(state_.tasks_, key);
-  auto named = state_.tasks_of_agent_.find(task.agent);
-  named->second.erase(task.key);
-  if (named->second.empty()) state_.tasks_of_agent_.erase(named);
+  state_.tasks_of_agents_.erase(task.agent, task.key);
   task.acknowledged = true;
   task.spec = Bytes();
   registry::add(state_.digest_, registry::history_row_of(task));
@@ -287,7 +301,7 @@ void RegistryApply::to_history(const TaskKey& key) {
 void RegistryApply::trim_lost_agents() {
   auto& lost = state_.lost_agents_;
   for (auto at = lost.begin(); at != lost.end() && lost.size() > state_.limits_.lost_agents_kept;) {
-    if (state_.tasks_of_agent_.contains(at->second)) {
+    if (state_.tasks_of_agents_.has_any(at->second)) {
       ++at;
       continue;
     }

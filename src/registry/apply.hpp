@@ -36,6 +36,10 @@ struct RegistryApply {
 
   std::vector<RegistryEvent> take_events() { return std::move(events_); }
 
+  // Puts a task's row where it belongs, but for the digest. The row shares what it has in common
+  // with others, ids and what it asks for: there may be very many.
+  static const TaskRecord& file(RegistryState&, TaskRecord&&, const FrameworkRecord&);
+
  private:
   // Events.
   void tell(Kind, const AgentId&);

@@ -18,6 +18,12 @@ Bytes encode_part(Fill fill) {
   return wire::encode_as<schema::StatePart>(fill);
 }
 
+// Room for so many rows of a KiB each.
+template <class Row, class Fill>
+Bytes encode_part_of(const RowRefs<Row>& rows, Fill fill) {
+  return wire::encode_as<schema::StatePart>(fill, static_cast<unsigned>(128 * rows.size() + 128));
+}
+
 template <class Row, class List>
 void write_rows(const RowRefs<Row>& rows, List to) {
   for (unsigned i = 0; i < to.size(); ++i) wire::write(to[i], *rows[i]);
@@ -112,12 +118,12 @@ Bytes encode(const RowRefs<FrameworkRecord>& rows) {
   });
 }
 Bytes encode(const RowRefs<TaskRecord>& rows) {
-  return encode_part([&](schema::StatePart::Builder root) {
+  return encode_part_of(rows, [&](schema::StatePart::Builder root) {
     write_rows(rows, root.initTasks(wire::list_size(rows)));
   });
 }
 Bytes encode(const HistoryRefs& rows) {
-  return encode_part([&](schema::StatePart::Builder root) {
+  return encode_part_of(rows.tasks, [&](schema::StatePart::Builder root) {
     write_rows(rows.tasks, root.initHistory(wire::list_size(rows.tasks)));
   });
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/crc32c.hpp"
+#include "registry/apply.hpp"
 #include "registry/digest.hpp"
 #include "registry/state_part.hpp"
 
@@ -166,11 +167,13 @@ struct RegistrySnapshot {
   struct Loader {
     RegistryState& state;
     std::string problem = {};
+    // What the last task named; the next is probably of the same.
+    const FrameworkRecord* framework = nullptr;
+    JobId last_job = {};
 
     template <class Rows, class Row>
     void insert(Rows& rows, Row& row) {
-      typename Rows::Key key = KeyOfRecord{}(row);
-      if (rows.contains(key)) {
+      if (rows.contains(KeyOfRecord{}(row))) {
         problem = "has a row twice";
         return;
       }
@@ -185,6 +188,7 @@ struct RegistrySnapshot {
       }
     }
     void take(std::vector<FrameworkRecord>& rows) {
+      framework = nullptr;
       for (FrameworkRecord& row : rows) {
         if (row.state == FrameworkRecord::State::removed) {
           state.removed_frameworks_.emplace(row.since, row.id);
@@ -192,14 +196,35 @@ struct RegistrySnapshot {
         insert(state.frameworks_, row);
       }
     }
+    // The tables of what a task names come before it, but for that of jobs.
     void take(std::vector<TaskRecord>& rows) {
       for (TaskRecord& row : rows) {
-        state.tasks_of_agent_[row.agent].insert(row.key);
-        insert(state.tasks_, row);
+        if (!framework || framework->id != row.key.framework) {
+          framework = state.find(row.key.framework);
+        }
+        if (!framework) {
+          problem = "has a task of an unknown framework";
+        } else if (state.tasks_.contains(row.key)) {
+          problem = "has a row twice";
+        }
+        if (!problem.empty()) return;
+        share_job(row);
+        RegistryApply::file(state, std::move(row), *framework);
       }
     }
     void take(HistoryRows& rows) {
-      for (TaskRecord& row : rows.tasks) state.history_.push_back(std::move(row));
+      for (TaskRecord& row : rows.tasks) {
+        share_job(row);
+        state.history_.push_back(std::move(row));
+      }
+    }
+    void share_job(TaskRecord& row) {
+      if (!row.job) return;
+      if (row.job->job == last_job) {
+        row.job->job = last_job;
+      } else {
+        last_job = row.job->job;
+      }
     }
     void take(std::vector<JobRecord>& rows) {
       for (JobRecord& row : rows) {
@@ -223,21 +248,22 @@ struct RegistrySnapshot {
   };
 
   // What rows say about each other, which every command relies on.
-  static std::string problem_of(const RegistryState& state) {
+  static std::string problem_of(RegistryState& state) {
+    const auto is_known = [&](const AgentId& agent) { return state.find(agent) != nullptr; };
+    if (!state.tasks_of_agents_.all_agents(is_known)) return "has a task of an unknown agent";
+    JobRecord* owner = nullptr;  // Mostly of many tasks in a row.
     for (const auto& [key, task] : state.tasks_) {
-      if (!state.find(key.framework) || !state.find(task.agent)) {
-        return "has a task of an unknown framework or agent";
-      }
       if (!task.job || is_terminal(task.status.state)) continue;
-      const JobRecord* job = state.find(task.job->job);
-      const bool is_piece = job != nullptr && task.job->stage < job->tasks.size() &&
-                            task.job->index < job->tasks[task.job->stage].size();
+      if (!owner || owner->spec.id != task.job->job) owner = state.jobs_.change(task.job->job);
+      const bool is_piece = owner && task.job->stage < owner->tasks.size() &&
+                            task.job->index < owner->tasks[task.job->stage].size();
       if (!is_piece) return "has a task of an unknown piece of a job";
-      if (is_terminal(job->state)) return "has an open task of a job that has ended";
-      const JobTask& piece = job->tasks[task.job->stage][task.job->index];
+      if (is_terminal(owner->state)) return "has an open task of a job that has ended";
+      JobTask& piece = owner->tasks[task.job->stage][task.job->index];
       if (piece.state != JobTask::State::launched || piece.task != key.task) {
         return "has a task that its job knows nothing of";
       }
+      piece.task = key.task;  // The same, now shared.
     }
     for (const auto& [id, job] : state.jobs_) {
       if (job.tasks.size() != job.spec.stages.size()) return "has a job with other stages";

@@ -33,16 +33,16 @@ class Decoding {
   std::string problem_;
 };
 
-// Calls `fill(Root::Builder)`, twice for a large message. The bytes are a flat, unpacked message in
-// one segment: pointers between segments would take another word each.
+// Calls `fill(Root::Builder)`, twice for a message of more than `words_expected`. The bytes are a
+// flat, unpacked message in one segment: pointers between segments would take another word each.
 template <class Root, class Fill>
-Bytes encode_as(Fill fill) {
+Bytes encode_as(Fill fill, unsigned words_expected = capnp::SUGGESTED_FIRST_SEGMENT_WORDS) {
   auto to_bytes = [](capnp::MessageBuilder& message) {
     auto words = capnp::messageToFlatArray(message);
     return Bytes(ByteView(words.asChars().begin(), words.asChars().size()));
   };
   try {
-    capnp::MallocMessageBuilder message;
+    capnp::MallocMessageBuilder message(words_expected);
     fill(message.template initRoot<Root>());
     auto segments = message.getSegmentsForOutput();
     if (segments.size() == 1) return to_bytes(message);
@@ -114,6 +114,14 @@ T read_id(Decoding& decoding, capnp::Text::Reader text, std::string_view what) {
 template <class T>
 T read_optional_id(Decoding& decoding, capnp::Text::Reader text, std::string_view what) {
   return text.size() == 0 ? T() : read_id<T>(decoding, text, what);
+}
+
+// The same, shared with `known` where it is that.
+template <class T>
+T read_shared_id(Decoding& decoding, capnp::Text::Reader text, std::string_view what,
+                 const T& known) {
+  const bool is_known = std::string_view(text.begin(), text.size()) == known.value();
+  return is_known ? known : read_optional_id<T>(decoding, text, what);
 }
 
 // An enum whose numbers are the same on both sides, up to `last`. Newer peers may know more.

@@ -145,14 +145,15 @@ void write(spec::TaskStatus::Builder out, const TaskStatus& value) {
   out.setTimestamp(to_wire(value.at));
 }
 
-TaskStatus read(Decoding& decoding, spec::TaskStatus::Reader in) {
-  TaskStatus status{.task = read_optional_id<TaskId>(decoding, in.getTaskId(), "task"),
+TaskStatus read(Decoding& decoding, spec::TaskStatus::Reader in, const TaskId& task,
+                const AgentId& agent) {
+  TaskStatus status{.task = read_shared_id(decoding, in.getTaskId(), "task", task),
                     .state = read_enum(decoding, in.getState(), TaskState::dropped, "task state"),
                     .sequence = in.getSequence(),
                     .exit = std::nullopt,
                     .reason = from_text(in.getReason()),
                     .message = from_text(in.getMessage()),
-                    .agent = read_optional_id<AgentId>(decoding, in.getAgentId(), "agent"),
+                    .agent = read_shared_id(decoding, in.getAgentId(), "agent", agent),
                     .at = read_wall_time(decoding, in.getTimestamp())};
   if (in.hasExit()) status.exit = read(decoding, in.getExit());
   return status;

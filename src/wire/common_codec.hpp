@@ -36,7 +36,9 @@ void write(schema::spec::TaskExit::Builder, const TaskExit&);
 TaskExit read(Decoding&, schema::spec::TaskExit::Reader);
 
 void write(schema::spec::TaskStatus::Builder, const TaskStatus&);
-TaskStatus read(Decoding&, schema::spec::TaskStatus::Reader);
+// Ids that are the same as `task` and `agent` are shared with those.
+TaskStatus read(Decoding&, schema::spec::TaskStatus::Reader, const TaskId& task = {},
+                const AgentId& agent = {});
 
 void write(schema::spec::TaskInfo::Builder, const TaskSpec&);
 TaskSpec read(Decoding&, schema::spec::TaskInfo::Reader);

@@ -101,10 +101,11 @@ TaskRecord read(Decoding& decoding, registry::TaskRecord::Reader in) {
                     .resources = read(decoding, in.getResources()),
                     .job = std::nullopt,
                     .spec = from_data(in.getSpec()),
-                    .status = read(decoding, in.getStatus()),
+                    .status = {},
                     .acknowledged = in.getAcknowledged(),
                     .kill_requested = in.getKillRequested(),
                     .launched_at = read_wall_time(decoding, in.getLaunchedAt())};
+  record.status = read(decoding, in.getStatus(), record.key.task, record.agent);
   if (in.hasJob()) record.job = read(decoding, in.getJob());
   return record;
 }
