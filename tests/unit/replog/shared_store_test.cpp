@@ -23,8 +23,8 @@ JournalOptions journal_options(std::uint64_t seed) {
   return options;
 }
 
-struct Shared {
-  explicit Shared(std::uint64_t seed = 1) : disk(seed) { open(); }
+struct SharedDisk {
+  explicit SharedDisk(std::uint64_t seed = 1) : disk(seed) { open(); }
 
   Result<void> try_open() {
     store.reset();
@@ -67,7 +67,7 @@ Change put(std::uint64_t at, ByteView text) { return PutEntry{entry(at, ballot(3
 }  // namespace
 
 TEST_CASE("logs in one journal see their own entries and nobody else's", "[replog][shared]") {
-  Shared shared;
+  SharedDisk shared;
   Configuration members = Configuration::of_voters({one, two});
   REQUIRE(shared.commit({{first_log, {put(1, "a"), put(2, "b"), SetPromise{ballot(3, 2)}}},
                          {second_log, {SetConfiguration{members}, put(1, "c")}}}));
@@ -92,7 +92,7 @@ TEST_CASE("logs in one journal see their own entries and nobody else's", "[replo
 }
 
 TEST_CASE("several logs' changes are one write to the disk", "[replog][shared]") {
-  Shared shared;
+  SharedDisk shared;
   std::map<LogId, std::vector<Change>> changes;
   for (std::uint64_t log = 1; log <= 50; ++log) changes[LogId(log)] = {put(1, "x")};
   std::uint64_t before = shared.disk.operations;
@@ -103,7 +103,7 @@ TEST_CASE("several logs' changes are one write to the disk", "[replog][shared]")
 }
 
 TEST_CASE("a log's stretch is checked as if it were alone", "[replog][shared]") {
-  Shared shared;
+  SharedDisk shared;
   std::vector<Change> some;
   std::uint32_t sum = 0;
   for (std::uint64_t at = 1; at <= 20; ++at) {
@@ -126,7 +126,7 @@ TEST_CASE("a log's stretch is checked as if it were alone", "[replog][shared]") 
 
 TEST_CASE("a damaged entry is its own log's affair, and gone when it is written again",
           "[replog][shared]") {
-  Shared shared;
+  SharedDisk shared;
   std::string text(3000, 'q');
   REQUIRE(shared.commit({{first_log, {put(1, "before")}}, {second_log, {put(1, "fine")}}}));
   REQUIRE(shared.commit({{first_log, {put(2, text)}}, {second_log, {put(2, "fine too")}}}));
@@ -156,7 +156,7 @@ TEST_CASE("a damaged entry is its own log's affair, and gone when it is written 
 }
 
 TEST_CASE("a commit that is lost as a whole is told of by the one after it", "[replog][shared]") {
-  Shared shared;
+  SharedDisk shared;
   std::string text(9000, 'z');
   REQUIRE(shared.commit({{first_log, {put(1, "kept")}}, {second_log, {put(1, "kept")}}}));
   REQUIRE(shared.commit({{first_log, {put(2, text), SetPromise{ballot(8, 2)}}}}));
@@ -182,7 +182,7 @@ TEST_CASE("a commit that is lost as a whole is told of by the one after it", "[r
 TEST_CASE("a log whose last promise may be lost without a trace does not go on, and the others do",
           "[replog][shared]") {
   constexpr LogId third_log{3};
-  Shared shared;
+  SharedDisk shared;
   std::string lost(5000, 'z');
   REQUIRE(shared.commit(
       {{first_log, {put(1, "a")}}, {second_log, {put(1, "b")}}, {third_log, {put(1, "c")}}}));
@@ -217,7 +217,7 @@ TEST_CASE("a log whose last promise may be lost without a trace does not go on, 
 
 TEST_CASE("logs that nothing is written to do not hold the space of one that is busy",
           "[replog][shared]") {
-  Shared shared;
+  SharedDisk shared;
   for (std::uint64_t log = 1; log <= 20; ++log) {
     REQUIRE(shared.commit({{LogId(log),
                             {put(1, "idle " + std::to_string(log)), SetPromise{ballot(log, 2)},
@@ -247,7 +247,7 @@ TEST_CASE("whatever was reported durable of any log is there after the power fai
           "[replog][shared]") {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     Random random(seed);
-    Shared shared(seed);
+    SharedDisk shared(seed);
     std::map<LogId, Model> models;
     std::map<LogId, std::uint64_t> ends;
     std::uint64_t round_number = 1;
@@ -309,7 +309,7 @@ TEST_CASE("a flipped bit is told to the log that it belongs to, or to nobody it 
   int told = 0;
   for (std::uint64_t seed = 1; seed <= 150; ++seed) {
     Random random(seed);
-    Shared shared(seed);
+    SharedDisk shared(seed);
     std::map<LogId, Model> models;
     for (std::uint64_t n = 1; n <= 30; ++n) {
       std::map<LogId, std::vector<Change>> changes;
