@@ -15,8 +15,8 @@
 
 #include "base/random.hpp"
 #include "cluster/registry.hpp"
+#include "tests/snapshot_text.hpp"
 #include "tests/unit/registry/commands.hpp"
-#include "tests/unit/registry/snapshot_text.hpp"
 
 using namespace cluster;
 

@@ -12,27 +12,12 @@
 #include "base/check.hpp"
 #include "base/crc32c.hpp"
 #include "replog/backup.hpp"
+#include "tests/snapshot_text.hpp"
 
 namespace {
 
 using namespace cluster;
 using namespace cluster::replog;
-
-class BackupFuzzText final : public SnapshotWriter, public SnapshotReader {
- public:
-  explicit BackupFuzzText(std::string text = {}) : bytes(std::move(text)) {}
-  Result<void> write(ByteView more) override {
-    bytes += more;
-    return {};
-  }
-  Result<Bytes> read(std::size_t bytes_max) override {
-    Bytes part(ByteView(bytes).substr(at, bytes_max));
-    at += part.size();
-    return part;
-  }
-  std::string bytes;
-  std::size_t at = 0;
-};
 
 BackupHead backup_fuzz_head() {
   return {.cluster = ClusterUid(7),
@@ -45,14 +30,14 @@ BackupHead backup_fuzz_head() {
 }
 
 std::string backup_fuzz_start(const BackupHead& head) {
-  BackupFuzzText out;
+  test::SnapshotText out;
   BackupWriter writer(out);
   CLUSTER_CHECK(writer.begin(head).has_value(), "a head can be written");
   return out.bytes;
 }
 
 std::string backup_fuzz_whole() {
-  BackupFuzzText out;
+  test::SnapshotText out;
   BackupWriter writer(out);
   bool is_written = writer.begin(backup_fuzz_head()) && writer.put_snapshot("state") &&
                     writer.put_entries({{Position(4), Bytes("a")}, {Position(7), Bytes("b")}}) &&
@@ -63,9 +48,9 @@ std::string backup_fuzz_whole() {
 
 // Where it is sound, what it means makes the same again.
 void read_backup(std::string bytes) {
-  BackupFuzzText in(std::move(bytes));
+  test::SnapshotText in(std::move(bytes));
   BackupReader reader(in);
-  BackupFuzzText out;
+  test::SnapshotText out;
   BackupWriter writer(out);
   auto head = reader.begin();
   if (!head) return;
@@ -92,7 +77,7 @@ void read_backup(std::string bytes) {
   }
   CLUSTER_CHECK(!head->snapshot || snapshot == head->snapshot->size, "the snapshot is whole");
   CLUSTER_CHECK(writer.finish().has_value(), "it can be written again");
-  BackupFuzzText again(out.bytes);
+  test::SnapshotText again(out.bytes);
   auto checked = check_backup(again);
   CLUSTER_CHECK(checked && checked->head == *head, "what was sound is sound again");
 }

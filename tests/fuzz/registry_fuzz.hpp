@@ -12,8 +12,8 @@
 #include "cluster/registry.hpp"
 #include "registry/digest.hpp"
 #include "registry/state_part.hpp"
+#include "tests/snapshot_text.hpp"
 #include "tests/unit/registry/commands.hpp"
-#include "tests/unit/registry/snapshot_text.hpp"
 
 namespace cluster::test {
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from types import TracebackType
-from typing import Any, Awaitable, Callable, TypeVar
+from typing import Any, Awaitable, Callable
 
-T = TypeVar("T")
+from cluster._runtime import Runtime
 
 
 class Blocking:
@@ -36,7 +36,7 @@ class Blocking:
             return result
 
         result = asyncio.run_coroutine_threadsafe(in_loop(), self._loop).result()
-        if type(result).__name__ == "Runtime":
+        if isinstance(result, Runtime):
             self._closers.append(result.close)
         return result
 

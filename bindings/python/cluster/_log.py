@@ -4,13 +4,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, AsyncIterator, Callable, Iterable, Mapping, Sequence, TypeVar
+from typing import Any, AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from cluster._library import Arguments, check, ffi, lib
 from cluster._errors import Closed, InvalidArgument
 from cluster._runtime import Event, Part, Runtime
-
-_Opened = TypeVar("_Opened")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@
 #include "registry/key_entries.hpp"
 #include "runtime/transport.hpp"
 #include "tests/catch.hpp"
+#include "tests/snapshot_text.hpp"
 #include "tests/unit/registry/commands.hpp"
-#include "tests/unit/registry/snapshot_text.hpp"
 
 using namespace cluster;
 using namespace cluster::test;

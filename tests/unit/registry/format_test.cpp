@@ -5,7 +5,7 @@
 #include "registry/format_agreement.hpp"
 #include "registry/state_part.hpp"
 #include "tests/catch.hpp"
-#include "tests/unit/registry/snapshot_text.hpp"
+#include "tests/snapshot_text.hpp"
 
 using namespace cluster;
 using namespace cluster::registry;

@@ -7,8 +7,8 @@
 #include "registry/digest.hpp"
 #include "registry/state_part.hpp"
 #include "tests/catch.hpp"
+#include "tests/snapshot_text.hpp"
 #include "tests/unit/registry/commands.hpp"
-#include "tests/unit/registry/snapshot_text.hpp"
 
 using namespace cluster;
 using namespace cluster::test;

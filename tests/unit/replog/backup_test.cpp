@@ -5,33 +5,16 @@
 #include "replog/backup.hpp"
 #include "replog/backup_restore.hpp"
 #include "replog/directory.hpp"
+#include "tests/snapshot_text.hpp"
 #include "tests/unit/replog/replicas.hpp"
 
 using namespace cluster;
 using namespace cluster::replog;
 using namespace cluster::replog::test;
 using Catch::Contains;
+using cluster::test::SnapshotText;
 
 namespace {
-
-class Text final : public SnapshotWriter, public SnapshotReader {
- public:
-  explicit Text(std::string bytes = {}) : bytes_(std::move(bytes)) {}
-  Result<void> write(ByteView more) override {
-    bytes_ += more;
-    return {};
-  }
-  Result<Bytes> read(std::size_t bytes_max) override {
-    Bytes part(ByteView(bytes_).substr(at_, bytes_max));
-    at_ += part.size();
-    return part;
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
-  std::size_t at_ = 0;
-};
 
 // What every entry said, with its position.
 class Words final : public StateMachine {
@@ -85,17 +68,17 @@ BackupHead small_head() {
 }
 
 std::string small_backup() {
-  Text out;
+  SnapshotText out;
   BackupWriter writer(out);
   REQUIRE(writer.begin(small_head()));
   REQUIRE(writer.put_snapshot("state"));
   REQUIRE(writer.put_entries({{Position(4), Bytes("a")}, {Position(7), Bytes("b")}}));
   REQUIRE(writer.finish());
-  return out.bytes();
+  return out.bytes;
 }
 
 Error refusal_of(std::string bytes) {
-  Text in(std::move(bytes));
+  SnapshotText in(std::move(bytes));
   auto checked = check_backup(in);
   REQUIRE_FALSE(checked.has_value());
   return checked.error();
@@ -104,7 +87,7 @@ Error refusal_of(std::string bytes) {
 }  // namespace
 
 TEST_CASE("what a backup holds is read back as it was written", "[replog][backup]") {
-  Text in(small_backup());
+  SnapshotText in(small_backup());
   BackupReader reader(in);
   auto head = reader.begin();
   REQUIRE(head);
@@ -124,7 +107,7 @@ TEST_CASE("what a backup holds is read back as it was written", "[replog][backup
 TEST_CASE("a backup of which any byte is wrong, missing or too many is refused",
           "[replog][backup]") {
   const std::string sound = small_backup();
-  Text in(sound);
+  SnapshotText in(sound);
   REQUIRE(check_backup(in));
 
   for (std::size_t i = 0; i < sound.size(); ++i) {
@@ -142,11 +125,11 @@ TEST_CASE("a backup of which any byte is wrong, missing or too many is refused",
 }
 
 TEST_CASE("a backup without one of its frames is refused", "[replog][backup]") {
-  Text whole;
-  Text less;
+  SnapshotText whole;
+  SnapshotText less;
   BackupHead head = small_head();
   head.snapshot.reset();
-  for (Text* out : {&whole, &less}) {
+  for (SnapshotText* out : {&whole, &less}) {
     BackupWriter writer(*out);
     REQUIRE(writer.begin(head));
     REQUIRE(writer.put_entries({{Position(4), Bytes("a")}}));
@@ -154,7 +137,7 @@ TEST_CASE("a backup without one of its frames is refused", "[replog][backup]") {
     REQUIRE(writer.finish());
   }
   // Frames: the head, the first entry, the second, the end. The second entry goes.
-  const std::string& bytes = whole.bytes();
+  const std::string& bytes = whole.bytes;
   std::vector<std::size_t> starts;
   for (std::size_t at = 8; at < bytes.size();) {
     starts.push_back(at);
@@ -183,13 +166,13 @@ TEST_CASE(
   const std::uint64_t term = replicas[0].leadership().term;
   const std::string from = replicas.options(0).directory;
 
-  Text in_use;
+  SnapshotText in_use;
   auto refused = back_up_directory(from, WallTime{}, in_use);
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code == Errc::address_in_use);
 
   replicas.stop(0);
-  Text backup;
+  SnapshotText backup;
   auto head = back_up_directory(from, WallTime{}, backup);
   if (!head) FAIL(head.error().message());
   CHECK(head->cluster == ClusterUid(7));
@@ -198,7 +181,7 @@ TEST_CASE(
 
   TemporaryFolder folder;
   const auto options = new_cluster(folder / "made");
-  Text in(backup.bytes());
+  SnapshotText in(backup.bytes);
   auto restored = restore_backup(in, options);
   if (!restored) FAIL(restored.error().message());
   CHECK(restored->identity.cluster == ClusterUid(8));
@@ -218,7 +201,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a restored log takes new members, which get everything", "[replog][backup]") {
-  Text backup;
+  SnapshotText backup;
   {
     Replicas replicas(1);
     for (int i = 0; i < 20; ++i) get(replicas[0].append(Bytes("w" + std::to_string(i))));
@@ -228,7 +211,7 @@ TEST_CASE("a restored log takes new members, which get everything", "[replog][ba
   }
   TemporaryFolder folder;
   const auto options = new_cluster(folder / "made");
-  Text in(backup.bytes());
+  SnapshotText in(backup.bytes);
   auto restored = restore_backup(in, options);
   if (!restored) FAIL(restored.error().message());
   Runtime runtime = Runtime::threads({.security = cluster::Insecure{}});
@@ -257,18 +240,18 @@ TEST_CASE("a backup is not restored over a member, nor into its own cluster", "[
   BackupHead head = small_head();
   head.snapshot.reset();
   head.first = Position(1);
-  Text backup;
+  SnapshotText backup;
   BackupWriter writer(backup);
   REQUIRE(writer.begin(head));
   REQUIRE(writer.finish());
 
-  Text once(backup.bytes());
+  SnapshotText once(backup.bytes);
   REQUIRE(restore_backup(once, new_cluster(folder / "a")));
-  Text again(backup.bytes());
+  SnapshotText again(backup.bytes);
   auto over = restore_backup(again, new_cluster(folder / "a"));
   REQUIRE_FALSE(over.has_value());
   CHECK(over.error().code == Errc::already_exists);
-  Text same(backup.bytes());
+  SnapshotText same(backup.bytes);
   auto own = restore_backup(same, new_cluster(folder / "b", head.cluster));
   REQUIRE_FALSE(own.has_value());
   CHECK(own.error().code == Errc::invalid_argument);
