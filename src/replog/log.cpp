@@ -6,8 +6,8 @@
 
 #include "base/compression.hpp"
 #include "base/endpoint.hpp"
-#include "base/random.hpp"
 #include "replog/client_service.hpp"
+#include "replog/disks.hpp"
 #include "replog/driver.hpp"
 #include "replog/founding.hpp"
 #include "replog/open.hpp"
@@ -48,11 +48,17 @@ struct Opened {
   DriverSnapshots snapshots;
 };
 
-Result<DriverSnapshots> recover_snapshots(const LogOptions& options, NodeId self,
-                                          const Recovered& recovered) {
+Result<std::unique_ptr<SnapshotFiles>> open_snapshots(runtime::Host& host,
+                                                      const std::string& directory) {
+  if (Disks* disks = host.disks()) return disks->open_snapshots(directory);
+  return open_snapshot_files(directory);
+}
+
+Result<DriverSnapshots> recover_snapshots(runtime::Host& host, const LogOptions& options,
+                                          NodeId self, const Recovered& recovered) {
   DriverSnapshots snapshots;
   if (options.state_machine == nullptr) return snapshots;
-  auto files = open_snapshot_files(options.directory + "/snapshots");
+  auto files = open_snapshots(host, options.directory + "/snapshots");
   if (!files) return std::move(files).error();
   if (recovered.configuration.is_witness(self)) {  // It has no state to go on from.
     snapshots.files = *std::move(files);
@@ -74,20 +80,26 @@ Result<DriverSnapshots> recover_snapshots(const LogOptions& options, NodeId self
   return snapshots;
 }
 
-Result<Opened> recover_from(std::shared_ptr<Store> store, const LogOptions& options,
+Result<Opened> recover_from(runtime::Host& host, std::shared_ptr<Store> store,
+                            const LogOptions& options,
                             std::size_t window_bytes = recover_window_bytes) {
   auto recovered = store->recover(window_bytes);
   if (!recovered) return std::move(recovered).error();
   auto checked = check_membership(options, store->identity(), recovered->configuration);
   if (!checked) return std::move(checked).error();
-  auto snapshots = recover_snapshots(options, store->identity().member, *recovered);
+  auto snapshots = recover_snapshots(host, options, store->identity().member, *recovered);
   if (!snapshots) return std::move(snapshots).error();
   return Opened{std::move(store), *std::move(recovered), *std::move(snapshots)};
 }
 
 Result<Opened> open_directory(runtime::Host& host, const LogOptions& options) {
   Identity identity{
-      .cluster = options.cluster, .member = options.self, .incarnation = system_random() | 1};
+      .cluster = options.cluster, .member = options.self, .incarnation = host.random_seed() | 1};
+  if (Disks* disks = host.disks()) {
+    auto kept = disks->open_store(options.directory, identity);
+    if (!kept) return std::move(kept).error();
+    return recover_from(host, *std::move(kept), options);
+  }
   std::function<void(Callback)> prepare_on;
   if (host.lends_background()) {
     prepare_on = [&host](Callback step) { host.post_background(std::move(step)); };
@@ -95,7 +107,7 @@ Result<Opened> open_directory(runtime::Host& host, const LogOptions& options) {
   auto store = open_store(options.directory, identity, options.store, options.store_bytes_max,
                           std::move(prepare_on));
   if (!store) return std::move(store).error();
-  return recover_from(*std::move(store), options);
+  return recover_from(host, *std::move(store), options);
 }
 
 }  // namespace
@@ -438,7 +450,7 @@ Log make_log(runtime::Host& host, runtime::ListenerId listener, LogOptions optio
 Result<Log> open_shared(runtime::Host& host, SharedPlace place, LogOptions options,
                         std::shared_ptr<Store> store, std::shared_ptr<void> keeps) {
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
-  auto opened = recover_from(std::move(store), options, shared_window_bytes);
+  auto opened = recover_from(host, std::move(store), options, shared_window_bytes);
   if (!opened) return std::move(opened).error();
   DriverLimits limits;
   limits.window_bytes = shared_window_bytes;
@@ -476,7 +488,7 @@ Result<Log> open_on(runtime::Host& host, runtime::ListenerId listener, LogOption
 Result<Log> open_on_store(runtime::Host& host, runtime::ListenerId listener, LogOptions options,
                           std::shared_ptr<Store> store) {
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
-  auto opened = recover_from(std::move(store), options);
+  auto opened = recover_from(host, std::move(store), options);
   if (!opened) return std::move(opened).error();
   return make_log(host, listener, std::move(options), *std::move(opened));
 }

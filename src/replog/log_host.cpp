@@ -122,6 +122,10 @@ LogHost::~LogHost() = default;
 
 Result<LogHost> LogHost::open(Runtime& runtime, LogHostOptions options) {
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
+  if (runtime.host().disks() != nullptr) {
+    return Error{Errc::unsupported,
+                 "a simulated node has no shared journal: open each of its logs by Log::open"};
+  }
   auto store = open_store(runtime.host(), options);
   if (!store) return std::move(store).error();
   auto impl = std::make_shared<Impl>(runtime.host(), std::move(options), *std::move(store));

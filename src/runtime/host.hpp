@@ -11,6 +11,10 @@
 #include "cluster/op.hpp"
 #include "cluster/types.hpp"
 
+namespace cluster::replog {
+class Disks;
+}
+
 namespace cluster::runtime {
 
 class Transport;
@@ -71,6 +75,9 @@ class Host {
   virtual std::uint64_t
   random_seed() = 0;  // A new one each time; in simulation from the run's seed.
   virtual Metrics metrics() const = 0;
+
+  // Where replicas keep what is to last; none: in directories of the file system.
+  virtual replog::Disks* disks() { return nullptr; }
 };
 
 // Runs `f` on the node thread and waits for it. Not from the node thread of a host that is shutting

@@ -5,7 +5,7 @@
 
 #include "base/random.hpp"
 
-namespace cluster::sim::detail {
+namespace cluster::testing::detail {
 namespace {
 
 constexpr std::size_t none = ~std::size_t{0};
@@ -273,4 +273,4 @@ HistoryVerdict search(const std::vector<Interval>& operations, const Apply& appl
   return verdict;
 }
 
-}  // namespace cluster::sim::detail
+}  // namespace cluster::testing::detail

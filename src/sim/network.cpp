@@ -9,13 +9,13 @@ using runtime::ListenerId;
 using runtime::SessionHandler;
 using runtime::SessionId;
 
-void Network::deliver(Time at, SessionId id, int end, Callback f) {
-  world_.at(at, [this, id, end, f = std::move(f)]() mutable {
-    auto found = sessions_.find(id);
-    if (found == sessions_.end()) return;
-    auto paused = paused_.find(found->second.process[end]);
+void Network::deliver(Time at, SessionId to, Callback f) {
+  world_.at(at, [this, to, f = std::move(f)]() mutable {
+    Session* session = find(to);
+    if (session == nullptr) return;
+    auto paused = paused_.find(session->process[end_of(to)]);
     if (paused != paused_.end() && paused->second > world_.now()) {
-      return deliver(paused->second, id, end, std::move(f));
+      return deliver(paused->second, to, std::move(f));
     }
     f();
   });
@@ -24,17 +24,23 @@ void Network::deliver(Time at, SessionId id, int end, Callback f) {
 SimTransport::SimTransport(Network& network, ProcessId process)
     : network_(network), process_(process) {}
 
-// The process is gone: its ends of sessions vanish, and the other ends hear of it after a while.
-SimTransport::~SimTransport() {
+SimTransport::~SimTransport() { die(); }
+
+void SimTransport::die() {
+  if (std::exchange(is_dead_, true)) return;
   for (auto& [id, listener] : listeners_) network_.listeners_.erase(listener.endpoint);
+  listeners_.clear();
   std::vector<SessionId> mine;
-  for (auto& [id, session] : network_.sessions_) {
-    if (session.process[0] == process_ || session.process[1] == process_) mine.push_back(id);
+  for (auto& [number, session] : network_.sessions_) {
+    for (std::uint64_t end : {0, 1}) {
+      if (session.process[end] == process_) mine.push_back(SessionId(number * 2 + end));
+    }
   }
   for (SessionId id : mine) close(id);
 }
 
 Result<ListenerId> SimTransport::listen(const Endpoint& endpoint) {
+  if (is_dead_) return Error{Errc::closed, "the simulated process has died"};
   if (network_.listeners_.contains(endpoint)) {
     return Error{Errc::address_in_use, to_string(endpoint) + " is taken"};
   }
@@ -44,7 +50,10 @@ Result<ListenerId> SimTransport::listen(const Endpoint& endpoint) {
   return id;
 }
 
-Endpoint SimTransport::endpoint(ListenerId id) const { return listeners_.at(id).endpoint; }
+Endpoint SimTransport::endpoint(ListenerId id) const {
+  auto at = listeners_.find(id);
+  return at == listeners_.end() ? Endpoint{} : at->second.endpoint;
+}
 
 void SimTransport::serve(ListenerId id, Lane lane, SessionHandler* handler) {
   auto at = listeners_.find(id);
@@ -55,8 +64,9 @@ void SimTransport::serve(ListenerId id, Lane lane, SessionHandler* handler) {
   }
   at->second.lanes.erase(lane);
   std::vector<SessionId> accepted;
-  for (auto& [session_id, session] : network_.sessions_) {
-    if (session.process[1] == process_ && session.lane == lane) accepted.push_back(session_id);
+  for (auto& [number, session] : network_.sessions_) {
+    bool is_its = session.process[1] == process_ && session.listener == id && session.lane == lane;
+    if (is_its) accepted.push_back(SessionId(number * 2 + 1));
   }
   for (SessionId session : accepted) close(session);
 }
@@ -70,57 +80,61 @@ void SimTransport::stop_listening(ListenerId id) {
 }
 
 SessionId SimTransport::dial(const Endpoint& to, Lane lane, SessionHandler& handler, NodeId) {
-  SessionId id(network_.next_session_++);
-  Network::Session& session = network_.sessions_[id];
+  std::uint64_t number = network_.next_session_++;
+  SessionId id(number * 2);
+  if (is_dead_) return id;
+  Network::Session& session = network_.sessions_[number];
   session.process[0] = process_;
   session.handler[0] = &handler;
   session.lane = lane;
   World& world = network_.world_;
   Duration delay = between(world.random(), network_.faults.delay_min, network_.faults.delay_max);
   world.after(delay, [&network = network_, id, to] {
-    auto at = network.sessions_.find(id);
-    if (at == network.sessions_.end()) return;  // Closed meanwhile, or its process died.
+    Network::Session* found = network.find(id);
+    if (found == nullptr) return;  // Closed meanwhile, or its process died.
     auto listener = network.listeners_.find(to);
     SimTransport* target = listener == network.listeners_.end() ? nullptr : listener->second;
     if (target != nullptr) return target->connect(id, to);
-    SessionHandler* dialer = at->second.handler[0];
-    network.sessions_.erase(at);
+    SessionHandler* dialer = found->handler[0];
+    network.erase(id);
     dialer->on_close(id, Error{Errc::unreachable, "nobody listens there"});
   });
   return id;
 }
 
 // Runs at the listener.
-void SimTransport::connect(SessionId id, const Endpoint& to) {
-  Network::Session& session = network_.sessions_.at(id);
+void SimTransport::connect(SessionId dialer_end, const Endpoint& to) {
+  Network::Session& session = *network_.find(dialer_end);
   SessionHandler* handler = nullptr;
   for (auto& [listener_id, listener] : listeners_) {
     auto lane = listener.lanes.find(session.lane);
-    if (listener.endpoint == to && lane != listener.lanes.end()) handler = lane->second;
+    if (listener.endpoint != to || lane == listener.lanes.end()) continue;
+    handler = lane->second;
+    session.listener = listener_id;
   }
   bool is_cut = network_.is_cut(session.process[0], process_) ||
                 network_.is_cut(process_, session.process[0]);
+  SessionHandler* dialer = session.handler[0];
   if (handler == nullptr || is_cut) {
-    SessionHandler* dialer = session.handler[0];
-    network_.sessions_.erase(id);
-    return dialer->on_close(id, Error{Errc::unreachable, is_cut ? "timed out" : "refused"});
+    network_.erase(dialer_end);
+    return dialer->on_close(dialer_end, Error{Errc::unreachable, is_cut ? "timed out" : "refused"});
   }
   session.process[1] = process_;
   session.handler[1] = handler;
   session.is_open = true;
-  SessionHandler* dialer = session.handler[0];
-  handler->on_open(id, Endpoint{});
-  if (network_.sessions_.contains(id)) dialer->on_open(id, to);
+  handler->on_open(Network::other_end(dialer_end), Endpoint{});
+  if (network_.find(dialer_end) != nullptr) dialer->on_open(dialer_end, to);
 }
 
 bool SimTransport::send(SessionId id, Bytes message) {
-  auto at = network_.sessions_.find(id);
-  if (at == network_.sessions_.end() || !at->second.is_open) return false;
-  Network::Session& session = at->second;
+  Network::Session* found = network_.find(id);
+  if (is_dead_ || found == nullptr || !found->is_open) return false;
+  Network::Session& session = *found;
   World& world = network_.world_;
   Random& random = world.random();
   const NetworkFaults& faults = network_.faults;
-  int to = 1 - end_of(session);
+  SessionId other = Network::other_end(id);
+  int to = Network::end_of(other);
   network_.messages_ += 1;
   bool is_cut = network_.is_cut(process_, session.process[to]);
   bool is_datagram = runtime::is_log_lane(session.lane);
@@ -144,42 +158,39 @@ bool SimTransport::send(SessionId id, Bytes message) {
       arrival = std::max(arrival, session.last_arrival[to]);
       session.last_arrival[to] = arrival;
     }
-    network_.deliver(arrival, id, to, [&network = network_, id, to, message] {
-      auto found = network.sessions_.find(id);
-      if (found == network.sessions_.end() || !found->second.is_open) return;
-      if (SessionHandler* handler = found->second.handler[to]) handler->on_message(id, message);
+    network_.deliver(arrival, other, [&network = network_, other, to, message] {
+      Network::Session* open = network.find(other);
+      if (open == nullptr || !open->is_open) return;
+      if (SessionHandler* handler = open->handler[to]) handler->on_message(other, message);
     });
   }
   return true;
 }
 
 void SimTransport::close(SessionId id) {
-  auto at = network_.sessions_.find(id);
-  if (at == network_.sessions_.end()) return;
-  Network::Session& session = at->second;
-  bool was_connected = static_cast<bool>(session.process[1]);
-  if (!was_connected) {
-    network_.sessions_.erase(at);
-    return;
-  }
-  session.handler[end_of(session)] = nullptr;
+  Network::Session* session = network_.find(id);
+  if (session == nullptr) return;
+  bool was_connected = static_cast<bool>(session->process[1]);
+  if (!was_connected) return network_.erase(id);
+  session->handler[Network::end_of(id)] = nullptr;
   // Broken already: the other end is about to hear of it.
-  if (!session.is_open) return;
+  if (!session->is_open) return;
   break_session(id, Errc::closed, "the peer closed it");
 }
 
 // Both ends hear of it after a moment, but for an end that closed it.
 void SimTransport::break_session(SessionId id, Errc code, const char* why) {
-  network_.sessions_.at(id).is_open = false;
+  network_.find(id)->is_open = false;
   World& world = network_.world_;
   world.after(between(world.random(), network_.faults.delay_min, network_.faults.delay_max),
               [&network = network_, id, code, why] {
-                auto at = network.sessions_.find(id);
-                if (at == network.sessions_.end()) return;
-                Network::Session session = at->second;
-                network.sessions_.erase(at);
-                for (SessionHandler* handler : session.handler) {
-                  if (handler != nullptr) handler->on_close(id, Error{code, why});
+                Network::Session* found = network.find(id);
+                if (found == nullptr) return;
+                Network::Session session = *found;
+                network.erase(id);
+                for (SessionId end : {id, Network::other_end(id)}) {
+                  SessionHandler* handler = session.handler[Network::end_of(end)];
+                  if (handler != nullptr) handler->on_close(end, Error{code, why});
                 }
               });
 }

@@ -51,22 +51,33 @@ class Network {
  private:
   friend class SimTransport;
 
+  // Its ends go by numbers of their own, since both may be in one process.
   struct Session {
     ProcessId process[2];  // Dialer, listener.
+    runtime::ListenerId listener;
     runtime::SessionHandler* handler[2] = {nullptr, nullptr};
     runtime::Lane lane = runtime::Lane::log;
     bool is_open = false;
     Time last_arrival[2];  // Towards each end, for lanes that keep order.
   };
 
-  // Runs `f` at `at`, or when the process at that end of the session runs again.
-  void deliver(Time at, runtime::SessionId, int end, Callback f);
+  static int end_of(runtime::SessionId id) { return static_cast<int>(id.value() % 2); }
+  static runtime::SessionId other_end(runtime::SessionId id) {
+    return runtime::SessionId(id.value() ^ 1);
+  }
+  Session* find(runtime::SessionId id) {
+    auto at = sessions_.find(id.value() / 2);
+    return at == sessions_.end() ? nullptr : &at->second;
+  }
+  void erase(runtime::SessionId id) { sessions_.erase(id.value() / 2); }
+  // Runs `f` at `at`, or when the process at that end of its session runs again.
+  void deliver(Time at, runtime::SessionId to, Callback f);
 
   World& world_;
   std::map<ProcessId, Time> paused_;
   std::set<std::pair<ProcessId, ProcessId>> cuts_;
   std::map<Endpoint, SimTransport*> listeners_;
-  std::map<runtime::SessionId, Session> sessions_;
+  std::map<std::uint64_t, Session> sessions_;
   std::uint64_t next_session_ = 1;
   std::uint64_t messages_ = 0;
   std::uint64_t lost_ = 0;
@@ -77,6 +88,10 @@ class SimTransport final : public runtime::Transport {
  public:
   SimTransport(Network&, ProcessId);
   ~SimTransport() override;
+
+  // The process is gone: its ends of sessions vanish, and the other ends hear of it after a while.
+  // What the rest of it still asks for does nothing.
+  void die();
 
   Result<runtime::ListenerId> listen(const Endpoint&) override;
   Endpoint endpoint(runtime::ListenerId) const override;
@@ -90,11 +105,8 @@ class SimTransport final : public runtime::Transport {
   void close(runtime::SessionId) override;
 
  private:
-  void connect(runtime::SessionId, const Endpoint& to);
+  void connect(runtime::SessionId dialer, const Endpoint& to);
   void break_session(runtime::SessionId, Errc code, const char* why);
-  int end_of(const Network::Session& session) const {
-    return session.process[0] == process_ ? 0 : 1;
-  }
 
   Network& network_;
   ProcessId process_;
@@ -105,6 +117,7 @@ class SimTransport final : public runtime::Transport {
   };
   std::map<runtime::ListenerId, Listener> listeners_;
   std::uint64_t next_listener_ = 1;
+  bool is_dead_ = false;
 };
 
 }  // namespace cluster::sim

@@ -50,18 +50,34 @@ class Process::SimAlarm final : public runtime::Alarm {
   std::shared_ptr<const char> token_ = std::make_shared<const char>('\0');
 };
 
-class Process::Delivery final : public Executor {
+// In the order given, whatever each waits.
+class Process::Delivery final : public Executor, public std::enable_shared_from_this<Delivery> {
  public:
-  explicit Delivery(Process& process) : process_(process) {}
+  explicit Delivery(Process& process) : process_(process), exists_(process.exists_) {}
+
   void execute(Callback callback) override {
+    if (exists_.expired()) return;  // The world is over.
     World& world = process_.world_;
+    // What a dead process' callback holds ends later: its caller may be in the middle of something.
+    if (!process_.is_alive()) return process_.schedule(world.now(), std::move(callback));
+    queue_.push_back(std::move(callback));
     process_.schedule(world.now() + between(world.random(), Duration(1), Duration(200)),
-                      std::move(callback));
+                      [self = shared_from_this()] { self->run_next(); });
   }
   bool is_current() const override { return true; }
 
+  std::deque<Callback> take() { return std::exchange(queue_, {}); }
+
  private:
+  void run_next() {
+    Callback next = std::move(queue_.front());
+    queue_.pop_front();
+    next();
+  }
+
   Process& process_;
+  std::weak_ptr<const char> exists_;
+  std::deque<Callback> queue_;
 };
 
 Process::Process(World& world, Network& network, ProcessOptions options)
@@ -69,20 +85,28 @@ Process::Process(World& world, Network& network, ProcessOptions options)
       network_(network),
       options_(std::move(options)),
       transport_(std::make_unique<SimTransport>(network, options_.id)),
-      delivery_(std::make_shared<Delivery>(*this)) {
+      own_delivery_(std::make_shared<Delivery>(*this)),
+      delivery_(own_delivery_) {
   own_start_ = Time(options_.offset);
   set_drift(options_.drift_permille);
 }
 
-Process::~Process() = default;
+Process::~Process() {
+  exists_.reset();
+  own_delivery_->take();  // Operations in it hold it.
+}
 
-void Process::kill() {
+void Process::kill(bool loses_group) {
   // The group that is being written may have reached the disk, of which nobody will be told.
   network_.pause(options_.id, Time{});
-  if (is_writing_ && world_.random().chance(1, 2)) disk_queue_.front()();
-  disk_queue_.clear();
+  bool is_written = is_writing_ && world_.random().chance(1, 2) && !loses_group;
+  if (is_written && !disk_queue_.empty()) disk_queue_.front()();
   alive_.reset();
-  transport_.reset();
+  transport_->die();
+  for (auto* queue : {&disk_queue_, &background_queue_}) {
+    world_.at(world_.now(), [dropped = std::exchange(*queue, {})] {});
+  }
+  world_.at(world_.now(), [dropped = own_delivery_->take()] {});
 }
 
 void Process::pause(Time until, bool stops_clock) {
@@ -126,14 +150,36 @@ WallTime Process::wall_now() const {
 void Process::post(Callback callback) { schedule(world_.now(), std::move(callback)); }
 
 void Process::post_disk(Callback callback) {
+  if (!is_alive()) return schedule(world_.now(), std::move(callback));
   disk_queue_.push_back(std::move(callback));
   if (!is_writing_) write_next();
 }
 
+void Process::finish_groups() {
+  while (is_alive() && !disk_queue_.empty()) {
+    Callback callback = std::move(disk_queue_.front());
+    disk_queue_.pop_front();
+    callback();
+  }
+}
+
 void Process::post_background(Callback callback) {
+  if (!is_alive()) return schedule(world_.now(), std::move(callback));
+  background_queue_.push_back(std::move(callback));
   Duration takes = between(world_.random(), options_.disk_min, options_.disk_max * 4);
   background_free_at_ = std::max(background_free_at_, world_.now()) + takes;
-  schedule(background_free_at_, std::move(callback));
+  schedule(background_free_at_, [this] { run_background(); });
+}
+
+void Process::run_background() {
+  if (background_queue_.empty()) return;  // Somebody could not wait.
+  Callback callback = std::move(background_queue_.front());
+  background_queue_.pop_front();
+  callback();
+}
+
+void Process::finish_background() {
+  while (is_alive() && !background_queue_.empty()) run_background();
 }
 
 void Process::write_next() {
@@ -141,9 +187,11 @@ void Process::write_next() {
   if (!is_writing_) return;
   Time at = world_.now() + between(world_.random(), options_.disk_min, options_.disk_max);
   schedule(std::max(at, disk_stalled_until_), [this] {
-    Callback callback = std::move(disk_queue_.front());
-    disk_queue_.pop_front();
-    callback();
+    if (!disk_queue_.empty()) {
+      Callback callback = std::move(disk_queue_.front());
+      disk_queue_.pop_front();
+      callback();
+    }
     write_next();
   });
 }

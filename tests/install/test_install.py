@@ -61,6 +61,7 @@ class Installed(unittest.TestCase):
         run("cmake", "--build", build)
         self.assertEqual("one two three \n", run(os.path.join(build, "append"), self.path("log")))
         self.assertIn("cpus:4", run(os.path.join(build, "place")))
+        self.assertEqual("hello on 3 nodes\n", run(os.path.join(build, "simulate")))
 
     def test_the_installed_program_runs_a_task_with_the_installed_supervisor(self):
         program = os.path.join(self.prefix, "bin", "cluster")

@@ -29,6 +29,13 @@ class Docs(unittest.TestCase):
         self.assertEqual(1, len(shown))
         self.assertIn(shown[0], read("examples/calls.cpp"))
 
+    def test_the_simulation_that_the_testing_page_shows_is_the_example_that_the_tests_run(self):
+        shown = [code for code in re.findall(r"```cpp\n(.*?)```", read("docs/testing.md"), re.DOTALL)
+                 if "LocalCluster" not in code]
+        self.assertEqual(2, len(shown))
+        for code in shown:
+            self.assertIn(code, read("examples/simulated_bank.cpp"))
+
     def test_links_between_pages_lead_somewhere(self):
         for page in pages():
             for target in re.findall(r"\]\(([^)#:]+)\)", read(page)):
