@@ -124,6 +124,11 @@ struct BlockAllocator {
   friend bool operator==(const BlockAllocator&, const BlockAllocator&) { return true; }
 };
 
+// Whether time passes for this thread only while it does not wait: that of a simulation.
+bool is_simulated_thread();
+void enter_simulation();
+void leave_simulation();
+
 // One operation's meeting point. `phase` moves empty -> (waiting or blocking ->) done and never
 // back.
 template <class T>
@@ -148,7 +153,9 @@ class OpState {
 
   bool is_done() const { return phase_.load(std::memory_order_acquire) == Phase::done; }
 
-  bool would_deadlock() const { return !is_done() && executor_ && executor_->is_current(); }
+  bool would_deadlock() const {
+    return !is_done() && (executor_ ? executor_->is_current() : is_simulated_thread());
+  }
 
   void wait() {
     Phase expected = Phase::empty;
@@ -201,7 +208,8 @@ class [[nodiscard]] Op {
   Result<T> get() {
     if (state_->would_deadlock()) {
       return Error{Errc::would_deadlock,
-                   "get() was called on the thread that must complete it; use then()",
+                   "get() was called on the thread that must complete it; use then(), or in a "
+                   "simulation wait()",
                    Outcome::maybe};
     }
     state_->wait();

@@ -26,8 +26,11 @@ struct RuntimeOptions {
   Security security;            // Of every connection: `Tls`, or `Insecure` by name. No default.
   LogSink* log_sink = nullptr;  // Must outlive the runtime. None: silent.
   LogLevel log_level = LogLevel::info;
-  std::shared_ptr<Executor> deliver_on;  // Where continuations run; none: a thread of the runtime.
-  bool deliver_on_node_thread = false;   // For code that never blocks: saves a hand-over.
+  // Where continuations run; none: a thread of the runtime. It is given back by the runtime's
+  // destructor, which waits until it has run all that it was given (or runs that itself, where it
+  // is called by the executor).
+  std::shared_ptr<Executor> deliver_on;
+  bool deliver_on_node_thread = false;  // For code that never blocks: saves a hand-over.
   // Where long work runs that nobody waits for: writing snapshots, preparing and checking files.
   // It runs one thing after another or several at once, until the runtime is gone; it must not wait
   // for what is opened here. None: threads of the runtime, started when there is such work.
@@ -40,7 +43,9 @@ class Runtime {
 
   explicit Runtime(std::unique_ptr<runtime::Host> host);
   Runtime(Runtime&&) noexcept;
-  ~Runtime();  // Joins the threads. Must not run on one of them.
+  // Joins the threads. Must not run on one of them. In a fork of the process it does nothing, as do
+  // the destructors of what was opened here, whose calls fail there with `unsupported`.
+  ~Runtime();
 
   runtime::Host& host() { return *host_; }
   Metrics metrics() const;

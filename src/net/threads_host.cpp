@@ -23,7 +23,8 @@ ThreadsHost::ThreadsHost(const RuntimeOptions& options, TcpOptions tcp)
   if (options.deliver_on_node_thread) {
     delivery_ = loop_.executor();
   } else if (options.deliver_on) {
-    delivery_ = options.deliver_on;
+    lent_delivery_ = std::make_shared<LentDelivery>(options.deliver_on);
+    delivery_ = lent_delivery_;
   } else {
     own_delivery_ = std::make_shared<Worker>("cluster-deliver");
     delivery_ = own_delivery_;
@@ -43,6 +44,7 @@ ThreadsHost::~ThreadsHost() {
   disk_.stop();
   loop_.stop([this] { transport_.reset(); });
   if (own_delivery_) own_delivery_->stop();
+  if (lent_delivery_) lent_delivery_->finish();
 }
 
 void ThreadsHost::post_group(Callback group) {

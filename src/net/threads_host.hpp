@@ -6,7 +6,9 @@
 #include <mutex>
 
 #include "cluster/runtime.hpp"
+#include "net/fork_mark.hpp"
 #include "net/group_place.hpp"
+#include "net/lent_delivery.hpp"
 #include "net/lent_worker.hpp"
 #include "net/node_loop.hpp"
 #include "net/tcp_transport.hpp"
@@ -20,8 +22,8 @@ class ThreadsHost final : public runtime::Host {
   explicit ThreadsHost(const RuntimeOptions&, TcpOptions tcp = {});
 
   // Runs what is queued: first on the background and disk threads, then on the node thread, then on
-  // the delivery thread, so that every operation ends. Sessions still open are dropped without a
-  // word.
+  // the delivery thread, or the executor that was lent for it, so that every operation ends.
+  // Sessions still open are dropped without a word.
   ~ThreadsHost() override;
 
   Time now() const override;
@@ -40,10 +42,12 @@ class ThreadsHost final : public runtime::Host {
   const Logger& logger() const override { return logger_; }
   std::uint64_t random_seed() override;
   Metrics metrics() const override { return transport_->metrics(); }
+  bool is_forked() const override { return fork_mark_.is_child(); }
 
  private:
   void wait_for_disk();
 
+  ForkMark fork_mark_;
   Logger logger_;
   NodeLoop loop_;
   Worker disk_;
@@ -51,6 +55,7 @@ class ThreadsHost final : public runtime::Host {
   std::unique_ptr<Worker> background_;           // Guarded: started when first asked for.
   std::shared_ptr<LentWorker> lent_background_;  // Instead, where the user lends an executor.
   std::shared_ptr<Worker> own_delivery_;         // None when continuations run elsewhere.
+  std::shared_ptr<LentDelivery> lent_delivery_;  // Instead, where the user lends an executor.
   std::shared_ptr<Executor> delivery_;
   std::unique_ptr<TcpTransport> transport_;
   GroupPlace place_;                  // Node thread.

@@ -45,6 +45,7 @@ Op<DeleteResult> erase_by(Core& core, KeyRange range, const KeyCallOptions& opti
 }  // namespace
 
 Result<Registry> Registry::open(Runtime& runtime, RegistryOptions options) {
+  if (runtime.host().is_forked()) return runtime::forked_error();
   auto core = std::make_shared<Core>(runtime.host(), options);
   options.log.state_machine = core.get();
   auto log = Log::open(runtime, std::move(options.log));
@@ -60,7 +61,12 @@ Registry& Registry::operator=(Registry&& other) noexcept {
   return *this;
 }
 Registry::~Registry() {
-  if (core_) core_->stop();
+  if (!core_) return;
+  if (core_->host.is_forked()) {
+    runtime::leave_to_parent(std::move(core_));
+    return;
+  }
+  core_->stop();
 }
 
 Log& Registry::log() { return *core_->own_log; }

@@ -141,6 +141,7 @@ struct Registry::Core final : StateMachine, std::enable_shared_from_this<Core> {
   template <class T, class Make>
   Op<T> ask(registry::KeyCommand command, const CallOptions& call, Make make,
             const std::shared_ptr<registry::SessionBook>& session = nullptr) {
+    if (host.is_forked()) return Op<T>::ready(runtime::forked_error());
     Promise<T> promise(host.delivery());
     Op<T> op = promise.op();
     submit(std::move(command), call,
@@ -296,6 +297,7 @@ inline runtime::Host& registry::RegistryAccess::host(Registry& of) { return of.c
 
 template <class T, class Read>
 Op<T> Registry::Core::ask_state(const KeyCallOptions& options_of_call, Read read) {
+  if (host.is_forked()) return Op<T>::ready(runtime::forked_error());
   if (options_of_call.is_local) {
     std::lock_guard lock(mutex);
     if (stopped) return Op<T>::ready(*stopped);

@@ -88,6 +88,7 @@ Time Registry::Core::sure_until(Time sent_at, Duration ttl) const {
 }
 
 Op<LeaseLoss> Registry::Core::lease_loss(LeaseId lease) {
+  if (host.is_forked()) return Op<LeaseLoss>::ready(runtime::forked_error());
   Promise<LeaseLoss> promise(host.delivery());
   auto op = promise.op();
   std::lock_guard lock(mutex);

@@ -48,6 +48,7 @@ void Registry::Core::read_history_soon() {
 
 Op<WatchBatch> Registry::Core::next(WatchId id,
                                     const std::shared_ptr<std::optional<WatchEnd>>& end) {
+  if (host.is_forked()) return Op<WatchBatch>::ready(runtime::forked_error());
   Promise<WatchBatch> promise(host.delivery());
   Op<WatchBatch> op = promise.op();
   std::optional<Result<WatchBatch>> result;

@@ -183,6 +183,7 @@ namespace {
 Op<Lock> take_turn(Registry& registry, std::string prefix, Lock::Kind kind, Bytes value,
                    const RecipeOptions& options) {
   runtime::Host& host = registry::RegistryAccess::host(registry);
+  if (host.is_forked()) return Op<Lock>::ready(runtime::forked_error());
   Promise<Lock> promise(host.delivery());
   auto op = promise.op();
   auto turn = std::make_shared<Turn>(registry, std::move(prefix), kind, std::move(value), options,
@@ -376,6 +377,7 @@ class Entrance : public std::enable_shared_from_this<Entrance> {
 Op<Revision> Barrier::enter(Registry& registry, const std::string& name, std::uint64_t count,
                             const RecipeOptions& options) {
   runtime::Host& host = registry::RegistryAccess::host(registry);
+  if (host.is_forked()) return Op<Revision>::ready(runtime::forked_error());
   Promise<Revision> promise(host.delivery());
   auto op = promise.op();
   auto entrance = std::make_shared<Entrance>(registry, "barrier/" + name + "/", count, options,

@@ -149,6 +149,7 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
   // `f(Driver&, Promise<T>, options)` on the node thread.
   template <class T, class F>
   Op<T> call(const CallOptions& with, F f) {
+    if (host.is_forked()) return Op<T>::ready(runtime::forked_error());
     Promise<T> promise(host.delivery());
     Op<T> op = promise.op();
     on_driver([with, f = std::move(f), promise = std::move(promise)](replog::Driver& one) mutable {
@@ -169,6 +170,7 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
   }
 
   Op<Position> append(Bytes data, std::uint64_t term, const CallOptions& with) {
+    if (host.is_forked()) return Op<Position>::ready(runtime::forked_error());
     Promise<Position> promise(host.delivery());
     Op<Position> op = promise.op();
     bool is_packed = pack(data);
@@ -179,6 +181,7 @@ struct Log::Impl : std::enable_shared_from_this<Log::Impl> {
   Op<std::vector<Position>> append(std::vector<Bytes> entries, std::uint64_t term,
                                    const CallOptions& with) {
     if (entries.empty()) return Op<std::vector<Position>>::ready(std::vector<Position>{});
+    if (host.is_forked()) return Op<std::vector<Position>>::ready(runtime::forked_error());
     Promise<std::vector<Position>> promise(host.delivery());
     auto op = promise.op();
     auto batch = std::make_unique<replog::AppendBatch>(
@@ -229,6 +232,10 @@ Log::Log(Log&&) noexcept = default;
 
 Log::~Log() {
   if (!impl_) return;
+  if (impl_->host.is_forked()) {
+    runtime::leave_to_parent(std::move(impl_));
+    return;
+  }
   bool uses_background = false;
   runtime::run_on_node(impl_->host, [&uses_background, impl = impl_.get()] {
     impl->service.reset();
@@ -319,6 +326,7 @@ Op<Position> Log::read_barrier(const CallOptions& options) {
 }
 
 Op<Log::Writer> Log::start_writer(const CallOptions& options) {
+  if (impl_->host.is_forked()) return Op<Writer>::ready(runtime::forked_error());
   Promise<Writer> promise(impl_->host.delivery());
   auto op = promise.op();
   Promise<std::uint64_t> term;
@@ -408,6 +416,7 @@ Op<Leadership> Log::transfer_leadership(NodeId to, const CallOptions& options) {
 }
 
 Result<Log> Log::open(Runtime& runtime, LogOptions options) {
+  if (runtime.host().is_forked()) return runtime::forked_error();
   return replog::open_listening(runtime.host(), std::move(options));
 }
 

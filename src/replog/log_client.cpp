@@ -138,6 +138,7 @@ struct LogClient::Impl : std::enable_shared_from_this<LogClient::Impl> {
 
   template <class T, class Answer>
   Op<T> call(const CallOptions& options, ClientBody body, Answer from_body) {
+    if (host.is_forked()) return Op<T>::ready(runtime::forked_error());
     Promise<T> promise(host.delivery());
     Op<T> op = promise.op();
     Promise<ClientBody> inner;
@@ -174,6 +175,10 @@ LogClient::LogClient(LogClient&&) noexcept = default;
 
 LogClient::~LogClient() {
   if (!impl_) return;
+  if (impl_->host.is_forked()) {
+    runtime::leave_to_parent(std::move(impl_));
+    return;
+  }
   runtime::run_on_node(impl_->host, [impl = impl_.get()] { impl->driver.reset(); });
   std::vector<ClientDriver::Call> dropped;
   std::lock_guard lock(impl_->mutex);
@@ -181,6 +186,7 @@ LogClient::~LogClient() {
 }
 
 Result<LogClient> LogClient::open(Runtime& runtime, LogClientOptions options) {
+  if (runtime.host().is_forked()) return runtime::forked_error();
   if (!options.cluster) {
     return Error{Errc::invalid_argument, "LogClientOptions::cluster is 0; every cluster has an id"};
   }

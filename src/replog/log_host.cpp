@@ -118,7 +118,9 @@ struct LogHost::Impl {
 
 LogHost::LogHost(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LogHost::LogHost(LogHost&&) noexcept = default;
-LogHost::~LogHost() = default;
+LogHost::~LogHost() {
+  if (impl_ && impl_->host.is_forked()) runtime::leave_to_parent(std::move(impl_));
+}
 
 Result<LogHost> LogHost::open(Runtime& runtime, LogHostOptions options) {
   if (auto checked = check_options(options); !checked) return std::move(checked).error();

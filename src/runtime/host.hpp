@@ -5,10 +5,12 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <utility>
 
 #include "cluster/logger.hpp"
 #include "cluster/metrics.hpp"
 #include "cluster/op.hpp"
+#include "cluster/result.hpp"
 #include "cluster/types.hpp"
 
 namespace cluster::replog {
@@ -78,13 +80,29 @@ class Host {
 
   // Where replicas keep what is to last; none: in directories of the file system.
   virtual replog::Disks* disks() { return nullptr; }
+
+  // This process is a fork of the one that made it: it has none of its threads.
+  virtual bool is_forked() const { return false; }
 };
 
-// Runs `f` on the node thread and waits for it. Not from the node thread of a host that is shutting
-// down.
+inline Error forked_error() {
+  return Error{Errc::unsupported,
+               "this process is a fork of the one that opened this: it has none of its threads; "
+               "open your own here"};
+}
+
+// In a fork: what the parent goes on using is not ended here, nor any descriptor of it touched.
+template <class T>
+void leave_to_parent(std::shared_ptr<T> object) {
+  static_cast<void>(new std::shared_ptr<T>(std::move(object)));
+}
+
+// Runs `f` on the node thread and waits for it; in a fork it does nothing. Not from the node thread
+// of a host that is shutting down.
 template <class F>
 void run_on_node(Host& host, F f) {
   if (host.on_node_thread()) return f();
+  if (host.is_forked()) return;
   std::promise<void> done;
   host.post([&] {
     f();

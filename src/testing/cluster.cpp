@@ -33,6 +33,7 @@ Cluster::Impl::Impl(Cluster& cluster, Options its_options)
       programs(options.nodes),
       running(options.nodes),
       faults(*this) {
+  cluster::detail::enter_simulation();
   CLUSTER_CHECK(options.nodes > 0, "a cluster has nodes");
   CLUSTER_CHECK(options.founders <= options.nodes, "founders are nodes");
   Faults drawn = FaultPlan::drawn(options.faults, options.seed);
@@ -60,6 +61,7 @@ Cluster::Impl::~Impl() {
   running.clear();
   end_dying();
   world.end();
+  cluster::detail::leave_simulation();
 }
 
 bool Cluster::Impl::step(Time until) {

@@ -46,7 +46,9 @@ LocalCluster::LocalCluster(std::size_t nodes) : impl_(std::make_unique<Impl>()) 
 }
 
 LocalCluster::~LocalCluster() {
+  const bool is_forked = impl_->runtimes.front()->host().is_forked();
   impl_->runtimes.clear();
+  if (is_forked) return;  // The directories are the parent's.
   std::error_code ignored;
   std::filesystem::remove_all(impl_->directory, ignored);
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 
+#include "cluster/coroutine.hpp"
 #include "cluster/recipes.hpp"
 #include "cluster/testing.hpp"
 #include "tests/catch.hpp"
@@ -97,6 +98,18 @@ TEST_CASE("a log on simulated nodes is used as on real ones, with its operations
   CHECK(sim.now() < Time(4s));  // An election, and messages.
 }
 
+namespace {
+
+Op<Position> append_twice(Log& log) {
+  Bytes data("twice");
+  Result<Position> first = co_await log.append(data);
+  if (!first) co_return first;
+  Result<Position> second = co_await log.append(data);
+  co_return second;
+}
+
+}  // namespace
+
 TEST_CASE(
     "get() of what has not ended is refused on the simulation's thread, and wait() inside of it",
     "[testing]") {
@@ -105,6 +118,12 @@ TEST_CASE(
   auto refused = log.append(Bytes("x")).get();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::would_deadlock);
+
+  // A coroutine's operation knows no runtime.
+  auto refused_too = append_twice(log).get();
+  REQUIRE_FALSE(refused_too);
+  CHECK(refused_too.error().code == Errc::would_deadlock);
+  CHECK(sim.wait(append_twice(log)));
 
   std::optional<Result<Position>> inside;
   log.append(Bytes("y")).then([&](const Result<Position>&) {
